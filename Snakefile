@@ -1,0 +1,43 @@
+# Kun: raw Chinese shards to an instruction dataset. A table of contents; each chapter is a file in rules/.
+
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/corpus.smk"
+include: "rules/perplexity.smk"
+include: "rules/models.smk"
+include: "rules/instructions.smk"
+include: "rules/answers.smk"
+include: "rules/dataset.smk"
+include: "rules/report.smk"
+
+
+localrules:
+    all,
+    corpus,
+    models,
+    write_plan,
+
+
+# The chapters that cost no GPU and those that train are targets of their own: `snakemake corpus`, `snakemake models`.
+rule all:
+    default_target: True
+    input:
+        RESULTS / "dataset/README.md",
+        RESULTS / "report/index.html",
+
+
+rule corpus:
+    input:
+        primary_of_all_shards,
+
+
+rule models:
+    input:
+        descriptions_of_all_models,

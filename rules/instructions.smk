@@ -1,0 +1,101 @@
+# An instruction for each text, a verdict on each instruction, and the choice among them. What a model answered is kept in a journal
+# per stage and shard under completions/, outside the rules' outputs: it survives reruns, and only what is missing is asked.
+
+
+rule label:
+    input:
+        ledger=of_shard("primary", ".ledger.json"),
+        records=ancient(of_shard("primary")),
+        model=model_of("label"),
+        prompt=SETTINGS.label.prompt,
+    output:
+        records=of_shard("labelled"),
+        dropped=of_shard("labelled", ".dropped.parquet"),
+        ledger=of_shard("labelled", ".ledger.json"),
+    params:
+        code=code_digest("label.py"),
+        settings=section("label"),
+        engine=section("engine"),
+        trust=TRUST,
+        store=of_shard_text("completions/label"),
+    log:
+        of_shard("logs/label", ".log"),
+    benchmark:
+        of_shard("benchmarks/label", ".tsv")
+    conda:
+        "../envs/kun.yaml"
+    threads: SETTINGS.engine.threads
+    resources:
+        mem_mb=memory_of_model_job,
+        runtime=minutes_of_model_job,
+        gpu=SETTINGS.resources.gpus_completions,
+    message:
+        "Write instructions for {wildcards.source}/{wildcards.shard}"
+    shell:
+        "python {SCRIPTS}/label.py --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}"
+        " --settings {params.settings:q} --engine {params.engine:q} {params.trust} --store {params.store:q}"
+        " --name 'label {wildcards.source}/{wildcards.shard}' --output {output.records:q} 2>&1 | tee {log:q}"
+
+
+rule score:
+    input:
+        ledger=of_shard("labelled", ".ledger.json"),
+        records=ancient(of_shard("labelled")),
+        model=model_of("point"),
+        prompt=SETTINGS.score.prompt,
+    output:
+        records=of_shard("scored"),
+        dropped=of_shard("scored", ".dropped.parquet"),
+        ledger=of_shard("scored", ".ledger.json"),
+    params:
+        code=code_digest("score.py"),
+        settings=section("score", without=("threshold",)),
+        engine=section("engine"),
+        trust=TRUST,
+        store=of_shard_text("completions/score"),
+    log:
+        of_shard("logs/score", ".log"),
+    benchmark:
+        of_shard("benchmarks/score", ".tsv")
+    conda:
+        "../envs/kun.yaml"
+    threads: SETTINGS.engine.threads
+    resources:
+        mem_mb=memory_of_model_job,
+        runtime=minutes_of_model_job,
+        gpu=SETTINGS.resources.gpus_completions,
+    message:
+        "Score the instructions of {wildcards.source}/{wildcards.shard}"
+    shell:
+        "python {SCRIPTS}/score.py --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}"
+        " --settings {params.settings:q} --engine {params.engine:q} {params.trust} --store {params.store:q}"
+        " --name 'score {wildcards.source}/{wildcards.shard}' --output {output.records:q} 2>&1 | tee {log:q}"
+
+
+rule select_instructions:
+    input:
+        ledger=of_shard("scored", ".ledger.json"),
+        records=ancient(of_shard("scored")),
+    output:
+        records=of_shard("curated"),
+        dropped=of_shard("curated", ".dropped.parquet"),
+        ledger=of_shard("curated", ".ledger.json"),
+    params:
+        code=code_digest("select_instructions.py"),
+        settings=section("instructions"),
+        threshold=json.dumps(SETTINGS.score.threshold),
+    log:
+        of_shard("logs/select_instructions", ".log"),
+    benchmark:
+        of_shard("benchmarks/select_instructions", ".tsv")
+    conda:
+        "../envs/kun.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_small_job,
+        runtime=60,
+    message:
+        "Select instructions of {wildcards.source}/{wildcards.shard}"
+    shell:
+        "python {SCRIPTS}/select_instructions.py --records {input.records:q} --settings {params.settings:q}"
+        " --threshold {params.threshold} --output {output.records:q} 2>&1 | tee {log:q}"

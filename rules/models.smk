@@ -1,0 +1,123 @@
+# The language models: found where they are given, fine-tuned from seed pairs where they are not. A model's description (JSON: path,
+# fingerprint, how it was trained) is what other rules depend on; it is small, so an equal model reruns nothing.
+
+
+def given_model(wildcards):
+    return SETTINGS.models.base if wildcards.role == "base" else SETTINGS.models.given(wildcards.role)
+
+
+def chat_template_option(wildcards):
+    template = SETTINGS.models.chat_template
+    return ["--chat-template", template] if template else []
+
+
+def settings_of_training(role):
+    """The training section without the other model's figures: changing those must not train this one again."""
+    other = {"label": "chat", "chat": "label"}[role]
+    return SETTINGS.training.model_dump_json(exclude={other})
+
+
+TRUST = ["--trust-remote-code"] if SETTINGS.models.trust_remote_code else []
+
+
+rule locate_model:
+    output:
+        description=RESULTS / "models/given/{role}.json",
+        tokenizer=RESULTS / "models/given/{role}.tokenizer.json",
+    params:
+        code=code_digest("locate_model.py"),
+        name=given_model,
+        template=chat_template_option,
+    log:
+        RESULTS / "logs/locate_model/{role}.log",
+    benchmark:
+        RESULTS / "benchmarks/locate_model/{role}.tsv"
+    conda:
+        "../envs/kun.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_small_job,
+        runtime=240,
+    message:
+        "Find the {wildcards.role} model"
+    shell:
+        "python {SCRIPTS}/locate_model.py --name {params.name:q} {params.template:q} --description {output.description:q}"
+        " --tokenizer {output.tokenizer:q} 2>&1 | tee {log:q}"
+
+
+rule prepare_seed:
+    input:
+        SETTINGS.seed.files,
+    output:
+        pairs=RESULTS / "seed/pairs.parquet",
+        dropped=RESULTS / "seed/pairs.dropped.parquet",
+        ledger=RESULTS / "seed/pairs.ledger.json",
+    params:
+        code=code_digest("prepare_seed.py"),
+        settings=section("seed"),
+    log:
+        RESULTS / "logs/prepare_seed.log",
+    benchmark:
+        RESULTS / "benchmarks/prepare_seed.tsv"
+    conda:
+        "../envs/kun.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_small_job,
+        runtime=30,
+    message:
+        "Check and split the seed pairs"
+    shell:
+        "python {SCRIPTS}/prepare_seed.py --settings {params.settings:q} --output {output.pairs:q} 2>&1 | tee {log:q}"
+
+
+rule train_label_model:
+    input:
+        base=RESULTS / "models/given/base.json",
+        ledger=RESULTS / "seed/pairs.ledger.json",
+        seed=ancient(RESULTS / "seed/pairs.parquet"),
+        prompt=SETTINGS.label.prompt,
+    output:
+        weights=directory(RESULTS / "models/label/weights"),
+        description=RESULTS / "models/label/model.json",
+    params:
+        code=code_digest("train_model.py"),
+        role="label",
+        settings=settings_of_training("label"),
+        max_tokens=SETTINGS.seed.max_tokens,
+        trust=TRUST,
+    log:
+        RESULTS / "logs/train_label_model.log",
+    benchmark:
+        RESULTS / "benchmarks/train_label_model.tsv"
+    conda:
+        "../envs/kun.yaml"
+    threads: SETTINGS.training.threads
+    resources:
+        mem_mb=memory_of_model_job,
+        runtime=minutes_of_model_job,
+        gpu=SETTINGS.resources.gpus_training,
+    message:
+        "Train the label model on inverted seed pairs"
+    shell:
+        "python {SCRIPTS}/train_model.py --role {params.role} --base {input.base:q} --seed {input.seed:q}"
+        " --label-prompt {input.prompt:q} --settings {params.settings:q} --max-tokens {params.max_tokens} {params.trust}"
+        " --weights {output.weights:q} --description {output.description:q} 2>&1 | tee {log:q}"
+
+
+use rule train_label_model as train_chat_model with:
+    output:
+        weights=directory(RESULTS / "models/chat/weights"),
+        description=RESULTS / "models/chat/model.json",
+    params:
+        code=code_digest("train_model.py"),
+        role="chat",
+        settings=settings_of_training("chat"),
+        max_tokens=SETTINGS.seed.max_tokens,
+        trust=TRUST,
+    log:
+        RESULTS / "logs/train_chat_model.log",
+    benchmark:
+        RESULTS / "benchmarks/train_chat_model.tsv"
+    message:
+        "Train the primary chat model on seed pairs"

@@ -1,0 +1,65 @@
+# The n-gram model, and the perplexity at which to cut. Both are made once: documents that come later are measured with the same model
+# and held against the same number, so adding a shard moves nothing (`snakemake -R train_kenlm` or `-R calibrate` makes them again).
+
+KENLM = SETTINGS.perplexity.kenlm
+
+
+def cut_option():
+    perplexity = SETTINGS.perplexity
+    return f"--maximum {perplexity.maximum}" if perplexity.maximum else f"--percentile {perplexity.percentile}"
+
+
+rule train_kenlm:
+    input:
+        reference=ancient([KENLM.model] if KENLM.model else KENLM.reference),
+        documents=ancient([] if KENLM.model or KENLM.reference else of_all_shards("documents")),
+        plan=ancient(RESULTS / "plan.json"),
+    output:
+        description=RESULTS / "models/kenlm/model.json",
+    params:
+        code=code_digest("train_kenlm.py"),
+        settings=section("perplexity", "kenlm"),
+        model=str(RESULTS / "models/kenlm/model.bin"),
+        results=str(RESULTS),
+    log:
+        RESULTS / "logs/train_kenlm.log",
+    benchmark:
+        RESULTS / "benchmarks/train_kenlm.tsv"
+    conda:
+        "../envs/kun.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_model_job,
+        runtime=240,
+    message:
+        "Train the n-gram model"
+    shell:
+        "python {SCRIPTS}/train_kenlm.py --settings {params.settings:q} --plan {input.plan:q} --results {params.results:q}"
+        " --model {params.model:q} --description {output.description:q} 2>&1 | tee {log:q}"
+
+
+rule calibrate:
+    input:
+        signals=ancient(of_all_shards("signals") if SETTINGS.perplexity.percentile else []),
+        plan=ancient(RESULTS / "plan.json"),
+    output:
+        RESULTS / "calibration/perplexity.json",
+    params:
+        code=code_digest("calibrate.py"),
+        cut=cut_option(),
+        results=str(RESULTS),
+    log:
+        RESULTS / "logs/calibrate.log",
+    benchmark:
+        RESULTS / "benchmarks/calibrate.tsv"
+    conda:
+        "../envs/kun.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_small_job,
+        runtime=30,
+    message:
+        "Find the perplexity at which to cut"
+    shell:
+        "python {SCRIPTS}/calibrate.py {params.cut} --plan {input.plan:q} --results {params.results:q}"
+        " --output {output:q} 2>&1 | tee {log:q}"

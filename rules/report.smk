@@ -1,0 +1,39 @@
+# The page to look at.
+
+
+def facts_for_report():
+    return json.dumps(
+        {"name": SETTINGS.dataset.name, "samples": SETTINGS.report.samples, "facts": facts_for_people()}, ensure_ascii=False
+    )
+
+
+rule report:
+    input:
+        plan=RESULTS / "plan.json",
+        ledger=RESULTS / "dataset/pairs.ledger.json",
+        ledgers=of_all_shards("pairs", ".ledger.json"),
+        pairs=ancient(RESULTS / "dataset/pairs.parquet"),
+        calibration=RESULTS / "calibration/perplexity.json",
+        models=descriptions_of_all_models,
+    output:
+        RESULTS / "report/index.html",
+    params:
+        code=code_digest("report.py"),
+        facts=facts_for_report(),
+        models=json.dumps(models_of_roles()),
+        results=str(RESULTS),
+    log:
+        RESULTS / "logs/report.log",
+    benchmark:
+        RESULTS / "benchmarks/report.tsv"
+    conda:
+        "../envs/kun.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_small_job,
+        runtime=60,
+    message:
+        "Draw the report"
+    shell:
+        "python {SCRIPTS}/report.py --plan {input.plan:q} --results {params.results:q} --models {params.models:q}"
+        " --facts {params.facts:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,40 @@
+"""assemble: the pairs of all shards as one table in plan order; of equal instructions the first stays. Checks every shard's books on the way."""
+
+import argparse
+from pathlib import Path
+
+import orjson
+
+from kun.books.ledger import CHAIN, Ledger, check_chain
+from kun.books.progress import followed
+from kun.books.stage import Stage, ledger_path
+from kun.books.tables import read_rows
+from kun.corpus.normalise import bare
+from kun.roles.columns import PAIR
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plan", type=Path, required=True, help="JSON: shard ids (source/name) in plan order")
+    parser.add_argument("--results", type=Path, required=True, help="folder that holds the stages' folders")
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    shards = orjson.loads(arguments.plan.read_bytes())
+    seen: dict[str, str] = {}  # bare instruction -> id of its first pair
+    with Stage("assemble", arguments.output, PAIR) as stage:
+        for shard in followed(shards, "assemble", "shards", total=len(shards)):
+            check_chain(shard, {folder: Ledger.read(ledger_path(arguments.results / folder / f"{shard}.parquet")) for folder in CHAIN})
+            source, name = shard.split("/")
+            for row in read_rows(arguments.results / "pairs" / f"{shard}.parquet"):
+                stage.take()
+                row |= {"source": source, "shard": name}
+                first = seen.setdefault(bare(row["instruction"]), row["id"])
+                if first == row["id"]:
+                    stage.keep(row)
+                else:
+                    stage.drop(row, "duplicate_instruction", f"of {first}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Digests: of values, of files, and of the code that a program runs."""
+
+import ast
+import hashlib
+import sys
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+import orjson
+
+HERE = Path(__file__).resolve().parent.parent.parent  # workflow_scripts/
+
+
+def digest(*parts: bytes | str, size: int = 16) -> str:
+    """BLAKE2b over length-prefixed parts, as hexadecimal of `size` bytes: ("ab", "c") and ("a", "bc") differ."""
+    state = hashlib.blake2b(digest_size=size)
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass") if isinstance(part, str) else part
+        state.update(len(data).to_bytes(8, "little"))
+        state.update(data)
+    return state.hexdigest()
+
+
+def digest_of_value(value: object) -> str:
+    """Digest of a JSON-like value; the order of keys does not count."""
+    return digest(orjson.dumps(value, option=orjson.OPT_SORT_KEYS))
+
+
+def digest_of_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, read in pieces."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def seed_from(key: str) -> int:
+    """A 63-bit seed from a record's key, so that chance depends on the record and on nothing else."""
+    return int(digest(key, size=8), 16) >> 1
+
+
+def code_digest(program: str) -> str:
+    """Digest of a program in workflow_scripts/ and of every module of this project that it imports, directly or not.
+
+    Comments, docstrings and layout do not count: only what would be executed. Snakemake does not follow imports, so rules
+    carry this value in their `params:`; a changed function then reruns the rules that use it, and a fresh clone reruns none.
+    """
+    files = _reached_from(HERE / program)
+    return digest(*(f"{file.relative_to(HERE)}\0{_executed(file)}" for file in sorted(files)))
+
+
+def _reached_from(start: Path) -> set[Path]:
+    reached, waiting = set(), [start]
+    while waiting:
+        file = waiting.pop()
+        if file not in reached:
+            reached.add(file)
+            waiting.extend(_imported(file))
+    return reached
+
+
+@cache
+def _tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
+def _executed(file: Path) -> str:
+    if file.suffix != ".py":  # a page's or a card's template
+        return file.read_text(encoding="utf-8")
+    tree = _tree(file)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            if isinstance(body[0].value.value, str):
+                body[0].value.value = ""
+    return ast.dump(tree)
+
+
+@cache
+def _imported(file: Path) -> tuple[Path, ...]:
+    if file.suffix != ".py":
+        return ()
+    names: list[str] = []
+    for node in ast.walk(_tree(file)):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(file for name in names if name.split(".")[0] == "kun" for file in _files_of(name))
+
+
+def _files_of(module: str) -> Iterable[Path]:
+    """The files that importing `module` executes: the packages on the way and the module itself."""
+    parts = module.split(".")
+    for end in range(1, len(parts) + 1):
+        base = HERE.joinpath(*parts[:end])
+        for file in (base / "__init__.py", base.with_suffix(".py"), *sorted(base.glob("*.jinja"))):
+            if file.is_file():
+                yield file
+
+
+if __name__ == "__main__":
+    print(code_digest(sys.argv[1]))

@@ -1,0 +1,46 @@
+"""Messages to token ids, with text kept text.
+
+The chat template's own pieces may contain control tokens; what stands in a message never may. So the template is rendered with
+a mark in place of each content, and the contents are encoded apart from the template, with control tokens spelled out as plain
+characters: `<|im_end|>` in a web page is ten characters, not the end of a turn. Training and every engine use this one function.
+"""
+
+from collections.abc import Sequence
+
+from kun.completions.requests import Message
+
+
+def encode_chat(tokenizer, messages: Sequence[Message], answer_follows: bool = True) -> list[int]:
+    """Token ids of a conversation. `answer_follows` ends it where the assistant is to speak."""
+    ids: list[int] = []
+    for piece, is_content in _pieces(tokenizer, messages, answer_follows):
+        if piece:
+            ids += tokenizer.encode(piece, add_special_tokens=False, split_special_tokens=is_content)
+    return ids
+
+
+def _pieces(tokenizer, messages: Sequence[Message], answer_follows: bool) -> list[tuple[str, bool]]:
+    marks = [f"\ue000{number}\ue001" for number in range(len(messages))]  # private-use: normalised text has none
+    stand_ins = [{"role": message.role, "content": mark} for message, mark in zip(messages, marks, strict=True)]
+    rendered = tokenizer.apply_chat_template(stand_ins, tokenize=False, add_generation_prompt=answer_follows)
+    pieces: list[tuple[str, bool]] = []
+    for message, mark in zip(messages, marks, strict=True):
+        before, found, rendered = rendered.partition(mark)
+        if not found:
+            raise ValueError(f"the chat template drops or reorders the {message.role} message; give another with models.chat_template")
+        pieces += [(before, False), (message.content, True)]
+    return [*pieces, (rendered, False)]
+
+
+def end_of_turn(tokenizer) -> list[int]:
+    """Token ids that end the assistant's turn: the tokenizer's end, and what the template puts after an answer if it is a control token."""
+    after = _pieces(tokenizer, [Message("user", "问"), Message("assistant", "答")], False)[-1][0]
+    closing = [token for token in tokenizer.encode(after, add_special_tokens=False)[:1] if token in tokenizer.all_special_ids]
+    return sorted({tokenizer.eos_token_id, *closing})
+
+
+def closing_token(tokenizer) -> int:
+    """The one token that a trained answer ends with."""
+    after = _pieces(tokenizer, [Message("user", "问"), Message("assistant", "答")], False)[-1][0]
+    first = tokenizer.encode(after, add_special_tokens=False)[:1]
+    return first[0] if first and first[0] in tokenizer.all_special_ids else tokenizer.eos_token_id

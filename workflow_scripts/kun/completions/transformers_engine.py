@@ -1,0 +1,127 @@
+"""The embedded engine: transformers in this process, on the CPU or one GPU.
+
+A request's answer does not depend on the others of its batch, up to the rounding of matrix products: the chance of a draw comes from
+the request's own seed, and padding is masked.
+"""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LogitsProcessor,
+    LogitsProcessorList,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
+
+from kun.completions.chat import encode_chat, end_of_turn
+from kun.completions.requests import Choose, Completion, Generate, Request
+from kun.settings.completions import Engine
+
+
+class SeededDraw(LogitsProcessor):
+    """Gumbel-max: adding this noise and taking the largest is a draw from the softmax. One generator a row, seeded by the request."""
+
+    def __init__(self, seeds: Sequence[int]):
+        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        uniform = torch.stack([torch.rand(scores.shape[-1], generator=generator) for generator in self.generators])
+        return scores.float() - torch.log(-torch.log(uniform.clamp_min(1e-20))).to(scores.device)
+
+
+class TransformersEngine:
+    """Load once, then `complete` batches of requests of one kind."""
+
+    def __init__(self, model: str, settings: Engine, chat_template: str | None = None, trust_remote_code: bool = False):
+        torch.set_num_threads(settings.threads)
+        device = settings.device if settings.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+        self.tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=trust_remote_code)
+        if chat_template:
+            self.tokenizer.chat_template = Path(chat_template).read_text(encoding="utf-8")
+        dtype = settings.dtype if settings.dtype == "auto" else getattr(torch, settings.dtype)
+        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, trust_remote_code=trust_remote_code)
+        self.model = loaded.eval().to(device)
+        self.ends = end_of_turn(self.tokenizer)
+        self.context = getattr(self.model.config, "max_position_embeddings", None) or self.tokenizer.model_max_length
+        self.pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.tokenizer.eos_token_id
+
+    @staticmethod
+    def version() -> dict[str, str]:
+        return {"name": "transformers", "transformers": version("transformers"), "torch": version("torch")}
+
+    def complete(self, requests: Sequence[Request], seeds: Sequence[int]) -> list[Completion]:
+        """Completions in the order of `requests`, which share one decoding."""
+        prompts = [encode_chat(self.tokenizer, request.messages) for request in requests]
+        fitting = [place for place, prompt in enumerate(prompts) if len(prompt) < self.context]
+        answered = iter(self._answers([requests[p] for p in fitting], [prompts[p] for p in fitting], [seeds[p] for p in fitting]) if fitting else ())
+        unfit = f"the prompt does not fit into the model's context of {self.context} tokens"
+        return [
+            next(answered) if len(prompt) < self.context else Completion(unfit, "failed", len(prompt), 0) for prompt in prompts
+        ]
+
+    def _answers(self, requests: Sequence[Request], prompts: list[list[int]], seeds: Sequence[int]) -> list[Completion]:
+        longest = max(map(len, prompts))
+        ids = torch.tensor([[self.pad] * (longest - len(prompt)) + prompt for prompt in prompts], device=self.model.device)
+        mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=self.model.device)
+        decoding = requests[0].decoding
+        with torch.inference_mode():
+            if isinstance(decoding, Choose):
+                return self._chosen(ids, mask, decoding, prompts)
+            return self._generated(ids, mask, decoding, prompts, seeds)
+
+    def _chosen(self, ids: torch.Tensor, mask: torch.Tensor, decoding: Choose, prompts: list[list[int]]) -> list[Completion]:
+        tokens = [single_token(self.tokenizer, word) for word in decoding.among]
+        logits = self.model(input_ids=ids, attention_mask=mask, position_ids=_positions(mask), logits_to_keep=1).logits[:, -1]
+        logprobs = torch.log_softmax(logits.float(), dim=-1)[:, tokens].cpu()
+        return [
+            Completion(
+                text=decoding.among[int(row.argmax())],
+                finish="choice",
+                prompt_tokens=len(prompt),
+                output_tokens=1,
+                logprobs=tuple(round(float(value), 6) for value in row),
+            )
+            for row, prompt in zip(logprobs, prompts, strict=True)
+        ]
+
+    def _generated(
+        self, ids: torch.Tensor, mask: torch.Tensor, decoding: Generate, prompts: list[list[int]], seeds: Sequence[int]
+    ) -> list[Completion]:
+        draws = LogitsProcessorList()
+        if decoding.temperature > 0:
+            draws += [TemperatureLogitsWarper(decoding.temperature), TopPLogitsWarper(decoding.top_p), SeededDraw(seeds)]
+        output = self.model.generate(
+            input_ids=ids,
+            attention_mask=mask,
+            do_sample=False,  # the draw is in the processors
+            logits_processor=draws,
+            repetition_penalty=decoding.repetition_penalty,
+            max_new_tokens=min(decoding.max_tokens, self.context - ids.shape[1]),
+            eos_token_id=self.ends,
+            pad_token_id=self.pad,
+        )
+        return [self._completion(row, len(prompt)) for row, prompt in zip(output[:, ids.shape[1] :].tolist(), prompts, strict=True)]
+
+    def _completion(self, tokens: list[int], prompt_tokens: int) -> Completion:
+        end = next((place for place, token in enumerate(tokens) if token in self.ends), None)
+        text = self.tokenizer.decode(tokens[:end], skip_special_tokens=True)
+        finish = "length" if end is None else "stop"
+        return Completion(text, finish, prompt_tokens, len(tokens) if end is None else end + 1)
+
+
+def single_token(tokenizer, word: str) -> int:
+    """The id of a verdict word. Raises ValueError if it is not one token: its probability could not be read."""
+    ids = tokenizer.encode(word, add_special_tokens=False)
+    if len(ids) != 1:
+        raise ValueError(f"score.good and score.bad must be one token each; {word!r} is {len(ids)} tokens of this model")
+    return ids[0]
+
+
+def _positions(mask: torch.Tensor) -> torch.Tensor:
+    """Positions that count real tokens only, so that left padding shifts nothing."""
+    return (mask.cumsum(-1) - 1).clamp_min(0)

@@ -1,0 +1,1 @@
+"""From published containers to documents: the shard plan, the readers, locators, normalisation. Knows nothing of thresholds."""

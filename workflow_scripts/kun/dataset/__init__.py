@@ -1,0 +1,1 @@
+"""Pairs, the formats that training programs load, and the card that documents them."""

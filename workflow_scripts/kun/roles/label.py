@@ -1,0 +1,21 @@
+"""The label role: which instruction does this text answer?"""
+
+import re
+
+from kun.completions.requests import Completion
+from kun.corpus.normalise import readable
+from kun.roles.outcome import Outcome, unusable
+
+_PREFIX = re.compile(r"^(?:指令|问题|提问|任务|Instruction)\s*[:：]\s*")
+_QUOTES = {"“": "”", '"': '"', "「": "」", "『": "』", "'": "'", "【": "】"}
+
+
+def instruction_of(completion: Completion) -> Outcome:
+    """The instruction in a completion: its first paragraph without prefix and quotes. Later paragraphs repeat it or answer it."""
+    if outcome := unusable(completion):
+        return outcome
+    paragraphs = [part for part in re.split(r"\n\s*\n", readable(completion.text)) if part.strip()]
+    text = _PREFIX.sub("", paragraphs[0]).strip() if paragraphs else ""
+    if len(text) > 1 and _QUOTES.get(text[0]) == text[-1] and text[0] not in text[1:-1]:
+        text = text[1:-1].strip()
+    return Outcome("parsed", text) if any(map(str.isalnum, text)) else Outcome("unparsed", detail="no instruction in it")

@@ -1,0 +1,129 @@
+"""A configuration as Snakemake holds it (a plain dictionary) to Settings, or one message that says everything that is wrong with it."""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from kun.settings.corpus import Source
+from kun.settings.root import Settings
+
+PUBLISHED = {  # folder name under corpus.data_folder: the source it is
+    "WuDaoCorpus2.0_base_200G": ("wudao", "wudao"),
+    "WanJuan1_dot_0": ("wanjuan", "wanjuan"),
+    "SkyPile-150B": ("skypile", "skypile"),
+}
+
+
+class BadConfiguration(Exception):
+    """The message lists every fault: key, what was found, what is expected."""
+
+
+def load(config: dict[str, Any]) -> Settings:
+    """Validate `config`. Raises BadConfiguration for unknown keys, wrong types, contradictions and files that are not there."""
+    try:
+        settings = Settings.model_validate(config)
+    except ValidationError as error:
+        raise BadConfiguration(_message(_fault(item) for item in error.errors())) from None
+    settings = _with_found_sources(settings)
+    faults = list(_missing(settings))
+    if faults:
+        raise BadConfiguration(_message(faults))
+    return settings
+
+
+def is_hub_id(name: str) -> bool:
+    """`organisation/model` that is no folder here; anything else is a path."""
+    return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not Path(name).exists() and not Path(name).parent.is_dir()
+
+
+def _message(faults: Iterable[str]) -> str:
+    return "\n".join(["The configuration has faults; nothing was started.", *(f"  - {fault}" for fault in faults)])
+
+
+def _fault(item: dict[str, Any]) -> str:
+    place = _dotted(item["loc"])
+    if item["type"] == "extra_forbidden":
+        known = _keys_at(item["loc"][:-1])
+        near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1, cutoff=0.5)
+        return f"{place}: there is no such key" + (f"; did you mean {near[0]}?" if near else "") + f" Known here: {', '.join(known)}"
+    if item["type"] == "missing":
+        return f"{place}: this key is needed"
+    found = item["input"]
+    shown = repr(found) if not isinstance(found, dict) else "a mapping"
+    return f"{place}: {item['msg'].removeprefix('Value error, ')} (found {shown:.80})"
+
+
+def _dotted(location: tuple[str | int, ...]) -> str:
+    """("corpus", "sources", 0, "path") as corpus.sources[0].path"""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text or "the configuration"
+
+
+def _keys_at(location: tuple[str | int, ...]) -> list[str]:
+    model: type[BaseModel] = Settings
+    for part in location:
+        if isinstance(part, str):
+            kind = model.model_fields[part].annotation
+            model = next((inner for inner in (kind, *get_args(kind)) if isinstance(inner, type) and issubclass(inner, BaseModel)), model)
+    return list(model.model_fields)
+
+
+def _with_found_sources(settings: Settings) -> Settings:
+    """`corpus.data_folder` spelled out as sources."""
+    corpus = settings.corpus
+    if not corpus.data_folder or corpus.sources:
+        return settings
+    folder = Path(corpus.data_folder)
+    found = [
+        Source(name=name, format=kind, path=str(folder / published))
+        for published, (name, kind) in PUBLISHED.items()
+        if (folder / published).is_dir()
+    ]
+    return settings.model_copy(update={"corpus": corpus.model_copy(update={"sources": found})})
+
+
+def _missing(settings: Settings) -> Iterator[str]:
+    """Faults that only a look at the disk shows, and choices that do not fit together."""
+    if not settings.corpus.sources:
+        yield (
+            f"corpus.data_folder: none of {', '.join(PUBLISHED)} is in {settings.corpus.data_folder!r}"
+            if settings.corpus.data_folder
+            else "corpus.sources: name at least one source (or corpus.data_folder); `make demo` shows a run without any data of yours"
+        )
+    names = [source.name for source in settings.corpus.sources]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"corpus.sources: two sources are named {name!r}"
+    for key, name in _files(settings):
+        if not Path(name).expanduser().exists():
+            yield f"{key}: there is no {name!r} (relative paths start at the folder where snakemake runs)"
+    if settings.models.trained_roles() and not settings.models.base:
+        yield f"models.base: needed, because the model for {' and '.join(settings.models.trained_roles())} is to be trained"
+
+
+def _files(settings: Settings) -> Iterator[tuple[str, str]]:
+    """(key, path) of everything that must be on the disk before a run."""
+    for number, source in enumerate(settings.corpus.sources):
+        yield f"corpus.sources[{number}].path", source.path
+    kenlm = settings.perplexity.kenlm
+    if kenlm.model:
+        yield "perplexity.kenlm.model", kenlm.model
+    for number, name in enumerate(kenlm.reference):
+        yield f"perplexity.kenlm.reference[{number}]", name
+    models = settings.models
+    needed = {"label": models.label, "point": models.point, "answer": models.answer}
+    if models.trained_roles():
+        needed["base"] = models.base
+        for number, name in enumerate(settings.seed.files):
+            yield f"seed.files[{number}]", name
+    for role, name in needed.items():
+        if name and not is_hub_id(name):
+            yield f"models.{role}", name
+    if models.chat_template:
+        yield "models.chat_template", models.chat_template
+    for role in ("label", "score", "polish"):
+        yield f"{role}.prompt", getattr(settings, role).prompt

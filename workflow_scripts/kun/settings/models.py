@@ -1,0 +1,26 @@
+"""The language models: trained here, or given."""
+
+from pydantic import Field
+
+from kun.settings.base import Section
+
+
+class Models(Section):
+    base: str | None = Field(
+        "01-ai/Yi-6B", description="the base model to fine-tune, a folder or a hub id; needed unless label, point and answer are all given"
+    )
+    label: str | None = Field(None, description="writes an instruction for a text; null: the base trained on inverted seed pairs")
+    point: str | None = Field(None, description="judges instructions; null: the primary chat model, the base trained on seed pairs")
+    answer: str | None = Field(None, description="polishes a text into an answer; null: the primary chat model")
+    chat_template: str | None = Field(
+        None, description="a Jinja file that takes the place of the given models' own chat template, for those that bring none; trained models keep it"
+    )
+    trust_remote_code: bool = Field(False, description="run code that a model's folder brings; only for models you have read")
+
+    def given(self, role: str) -> str | None:
+        """The model given for `role` (label | point | answer), or None where one is trained."""
+        return {"label": self.label, "point": self.point, "answer": self.answer}[role]
+
+    def trained_roles(self) -> list[str]:
+        """Which of the two trainings a run needs: label and chat."""
+        return [*(["label"] if not self.label else []), *(["chat"] if not (self.point and self.answer) else [])]

@@ -1,0 +1,44 @@
+"""The roles that language models play, and the checks on what they wrote."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from kun.settings.base import Section
+from kun.settings.completions import Decoding
+
+
+class Label(Section):
+    prompt: str = Field("config/prompts/label.jinja", description="the request that shows a text and asks for its instruction; training uses the same")
+    decoding: Decoding = Field(Decoding(), description="how instructions are drawn (the defaults are Kun's)")
+
+
+class Score(Section):
+    prompt: str = Field("config/prompts/score.jinja", description="the request that shows an instruction, and it alone, and asks for a verdict")
+    good: str = Field("好", description="the verdict for a good instruction; one token of the point model")
+    bad: str = Field("差", description="the verdict for a bad one; one token of the point model")
+    threshold: float | None = Field(0.5, ge=0, le=1, description="keep instructions whose p(good) among the two is at least this; null: no cut")
+
+
+class Instructions(Section):
+    min_characters: int = Field(4, ge=1, description="shorter instructions are dropped")
+    max_characters: int = Field(300, ge=1, description="longer instructions are dropped")
+    rules: Literal["none", "kun", "precise"] = Field(
+        "precise",
+        description="words that drop an instruction. kun: the published list (新闻 材料 图片 … hits many good ones); "
+        "precise: references to material that the reader will not have",
+    )
+
+
+class Polish(Section):
+    prompt: str = Field("config/prompts/polish.jinja", description="the request that shows text and instruction and asks for an answer")
+    decoding: Decoding = Field(Decoding(), description="how answers are drawn (the defaults are Kun's)")
+
+
+class Answers(Section):
+    min_characters: int = Field(20, ge=1, description="shorter answers are dropped")
+    max_repetition: float = Field(0.3, ge=0, le=1, description="largest share of an answer's character 8-grams that are repeats")
+    rules: Literal["none", "kun", "precise"] = Field(
+        "precise",
+        description="words that drop an answer. kun: the published list (作为 根据 …); precise: an assistant about itself, apologies, hedging tails",
+    )

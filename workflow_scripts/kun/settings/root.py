@@ -1,0 +1,33 @@
+"""The whole configuration."""
+
+from pydantic import Field
+
+from kun.settings.base import Section
+from kun.settings.completions import Engine
+from kun.settings.corpus import Corpus
+from kun.settings.dataset import Dataset, Report
+from kun.settings.models import Models
+from kun.settings.perplexity import Perplexity
+from kun.settings.resources import Resources
+from kun.settings.roles import Answers, Instructions, Label, Polish, Score
+from kun.settings.selection import Primary
+from kun.settings.training import Seed, Training
+
+
+class Settings(Section):
+    results: str = Field("results", description="folder for everything that is made")
+    corpus: Corpus = Field(Corpus(), description="raw text: sources and shards")
+    perplexity: Perplexity = Field(Perplexity(), description="n-gram perplexity and its cut")
+    primary: Primary = Field(Primary(), description="which documents become primary data")
+    models: Models = Field(Models(), description="language models: trained here or given")
+    seed: Seed = Field(Seed(), description="the pairs that both trainings start from")
+    training: Training = Field(Training(), description="fine-tuning of the label model and the primary chat model")
+    engine: Engine = Field(Engine(), description="how language models are run")
+    label: Label = Field(Label(), description="role: an instruction for each text")
+    score: Score = Field(Score(), description="role: a verdict on the instruction alone")
+    instructions: Instructions = Field(Instructions(), description="which instructions go on")
+    polish: Polish = Field(Polish(), description="role: from text and instruction to an answer")
+    answers: Answers = Field(Answers(), description="which answers become pairs")
+    dataset: Dataset = Field(Dataset(), description="what is delivered")
+    report: Report = Field(Report(), description="the page that shows what happened")
+    resources: Resources = Field(Resources(), description="what jobs ask of a cluster")

@@ -1,0 +1,1 @@
+"""What is measured on a document. Each signal is a column; none is a decision."""

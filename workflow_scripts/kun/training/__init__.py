@@ -1,0 +1,1 @@
+"""Seed pairs, and the two models that are made of them."""

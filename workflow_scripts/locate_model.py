@@ -1,0 +1,50 @@
+"""locate_model: find a given model (a folder, or a hub id that is fetched), and say where it is and who it is."""
+
+import argparse
+import json
+from pathlib import Path
+
+from kun.books.digests import digest
+from kun.completions.fingerprint import model_fingerprint
+from kun.settings.load import is_hub_id
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--name", required=True, help="a folder or a hub id")
+    parser.add_argument("--chat-template", type=Path, help="a Jinja file that takes the place of the model's own")
+    parser.add_argument("--description", type=Path, required=True, help="JSON: name, path, fingerprint")
+    parser.add_argument("--tokenizer", type=Path, required=True, help="JSON: path and fingerprint of the tokenizer alone, for counting tokens")
+    arguments = parser.parse_args()
+
+    if is_hub_id(arguments.name):
+        from huggingface_hub import snapshot_download
+
+        folder = Path(snapshot_download(arguments.name, ignore_patterns=["*.gguf", "*.onnx", "*.pth"]))
+    else:
+        folder = Path(arguments.name).expanduser()
+    try:
+        fingerprint = model_fingerprint(folder)
+    except FileNotFoundError as error:
+        raise SystemExit(f"{error}; see the models section of the configuration") from None
+    template = arguments.chat_template.read_text(encoding="utf-8") if arguments.chat_template else None
+    describe(
+        arguments.description,
+        name=arguments.name,
+        path=str(folder),
+        fingerprint=digest(fingerprint, template) if template else fingerprint,
+        chat_template=str(arguments.chat_template) if template else None,
+    )
+    # Weights do not count here: documents are measured again only when tokens would be counted differently.
+    files = sorted(path for path in folder.glob("tokenizer*") if path.is_file())
+    if not files:
+        raise SystemExit(f"{folder} holds no tokenizer (tokenizer.json)")
+    describe(arguments.tokenizer, path=str(folder), fingerprint=digest(*(path.read_bytes() for path in files)))
+
+
+def describe(path: Path, **facts: str | None) -> None:
+    path.write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""report: one page that shows where the records went, how the models were trained, and some of the pairs."""
+
+import argparse
+import heapq
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+import kun.report
+from kun.books.tables import Row, read_rows
+from kun.report.funnel import read_funnel
+
+
+def samples(pairs: Path, count: int) -> list[Row]:
+    """The pairs whose ids sort first: a choice by content, the same in every run."""
+    columns = ["id", "source", "locator", "text", "instruction", "output", "score", "perplexity"]
+    return heapq.nsmallest(count, read_rows(pairs, columns), key=lambda row: row["id"])
+
+
+def curve(title: str, trained: dict[str, Any]) -> dict[str, Any]:
+    """A training's loss as points of a 400 × 150 picture."""
+    losses = [point["loss"] for point in trained["curve"]]
+    low, high = min(losses), max(losses)
+    width = 400 / max(1, len(losses) - 1)
+    points = " ".join(f"{place * width:.1f},{145 - 140 * (loss - low) / ((high - low) or 1):.1f}" for place, loss in enumerate(losses))
+    held_out = trained["held_out"]
+    words = f"{trained['pairs']} pairs, {trained['epochs']:g} epochs, {trained['steps']} steps, learning rate {trained['learning_rate']:g}"
+    if held_out["before"] is not None:
+        words += f"; {trained['held_out_pairs']} held-out pairs: {held_out['before']:.3f} → {held_out['after']:.3f} nats a token"
+    return {"title": title, "words": words, "points": points, "top": f"{high:.2f}", "bottom": f"{low:.2f}"}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--plan", type=Path, required=True, help="JSON: shard ids in plan order")
+    parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--models", type=json.loads, required=True, help="JSON: role → the model's description")
+    parser.add_argument("--facts", type=json.loads, required=True, help="JSON: name, number of samples, facts to show")
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    funnel = read_funnel(arguments.results, json.loads(arguments.plan.read_text()))
+    models = {role: json.loads(Path(path).read_text()) for role, path in arguments.models.items()}
+    calibration = json.loads((arguments.results / "calibration" / "perplexity.json").read_text())
+    trained = {model["trained"]["role"]: model["trained"] for model in models.values() if "trained" in model}
+    facts = [
+        *arguments.facts["facts"].items(),
+        ("perplexity cut", f"{calibration['max_perplexity']} ({calibration['identity']})"),
+        *((f"{role} model", f"{model['path']} · {model['fingerprint']}") for role, model in models.items()),
+        *(
+            (f"tokens to {stage}", f"{tokens['prompt_tokens']} read, {tokens['output_tokens']} written")
+            for stage, tokens in funnel.tokens.items()
+        ),
+    ]
+    templates = Environment(loader=FileSystemLoader(Path(kun.report.__file__).parent), undefined=StrictUndefined, autoescape=True)
+    shown = [step for step in funnel.steps if step.by_source]
+    page = templates.get_template("page.html.jinja").render(
+        name=arguments.facts["name"],
+        funnel=funnel,
+        source_titles=["raw records", *(step.title for step in shown)],
+        sources={
+            source: [ledgers["documents"].came_in, *(step.by_source[source] for step in shown)] for source, ledgers in funnel.by_source.items()
+        },
+        curves=[curve(f"{role} model", facts) for role, facts in trained.items()],
+        facts=facts,
+        samples=samples(arguments.results / "dataset" / "pairs.parquet", arguments.facts["samples"]),
+    )
+    arguments.output.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
