@@ -11,12 +11,6 @@ rule polish:
         records=of_shard("polished"),
         dropped=of_shard("polished", ".dropped.parquet"),
         ledger=of_shard("polished", ".ledger.json"),
-    params:
-        code=code_digest("polish.py"),
-        settings=section("polish"),
-        engine=section("engine"),
-        trust=TRUST,
-        store=of_shard_text("completions/polish"),
     log:
         of_shard("logs/polish", ".log"),
     benchmark:
@@ -28,10 +22,16 @@ rule polish:
         mem_mb=memory_of_model_job,
         runtime=minutes_of_model_job,
         gpu=SETTINGS.resources.gpus_completions,
+    params:
+        code=code_digest("polish.py"),
+        settings=section("polish"),
+        engine=section("engine"),
+        trust=TRUST,
+        store=store_of("polish"),
     message:
         "Polish the answers of {wildcards.source}/{wildcards.shard}"
     shell:
-        "python {SCRIPTS}/polish.py --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}"
+        "python $KUN_SCRIPTS/polish.py --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}"
         " --settings {params.settings:q} --engine {params.engine:q} {params.trust} --store {params.store:q}"
         " --name 'polish {wildcards.source}/{wildcards.shard}' --output {output.records:q} 2>&1 | tee {log:q}"
 
@@ -44,9 +44,6 @@ rule check_answers:
         records=of_shard("pairs"),
         dropped=of_shard("pairs", ".dropped.parquet"),
         ledger=of_shard("pairs", ".ledger.json"),
-    params:
-        code=code_digest("check_answers.py"),
-        settings=section("answers"),
     log:
         of_shard("logs/check_answers", ".log"),
     benchmark:
@@ -57,8 +54,11 @@ rule check_answers:
     resources:
         mem_mb=memory_of_small_job,
         runtime=60,
+    params:
+        code=code_digest("check_answers.py"),
+        settings=section("answers"),
     message:
         "Check the answers of {wildcards.source}/{wildcards.shard}"
     shell:
-        "python {SCRIPTS}/check_answers.py --records {input.records:q} --settings {params.settings:q}"
+        "python $KUN_SCRIPTS/check_answers.py --records {input.records:q} --settings {params.settings:q}"
         " --output {output.records:q} 2>&1 | tee {log:q}"

@@ -1,14 +1,15 @@
-# What every chapter uses: the checked settings, the shard plan, where things are. Holds no rule.
+# What every chapter uses: the checked settings, the shard plan, where things are, and what a rule's params hold. No rule stands here.
 
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
-# The programs run under the Python that runs Snakemake; a conda environment, where one is used, still comes first.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+# Commands find the programs and the Python that runs Snakemake; a conda environment, where one is used, still comes first.
+os.environ.update(KUN_SCRIPTS=str(SCRIPTS), PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.getenv('PATH', '')}")
 
 from snakemake.exceptions import WorkflowError
 
@@ -25,7 +26,9 @@ except (BadConfiguration, NoFiles) as fault:
 RESULTS = Path(SETTINGS.results)
 SHARDS = {shard.id(): shard for shard in PLAN}
 SOURCES = {source.name: source for source in SETTINGS.corpus.sources}
+KENLM = SETTINGS.perplexity.kenlm
 GIVEN = [role for role in ("label", "point", "answer") if SETTINGS.models.given(role)]
+TRUST = ["--trust-remote-code"] if SETTINGS.models.trust_remote_code else []
 
 
 wildcard_constraints:
@@ -33,9 +36,12 @@ wildcard_constraints:
     shard="[^/]+",
 
 
+# Files of shards
+
+
 def of_shard(folder, ending=".parquet"):
     """The pattern of a stage's file, one per shard."""
-    return RESULTS / folder / ("{source}/{shard}" + ending)
+    return RESULTS / folder / f"{{source}}/{{shard}}{ending}"
 
 
 def of_all_shards(folder, ending=".parquet"):
@@ -43,28 +49,21 @@ def of_all_shards(folder, ending=".parquet"):
     return [RESULTS / folder / f"{shard}{ending}" for shard in SHARDS]
 
 
-def of_shard_text(folder):
-    """The pattern of a shard's folder, for params (which take text, not paths)."""
-    return str(RESULTS / folder / "{source}/{shard}")
+def raw_file(wildcards):
+    return SHARDS[f"{wildcards.source}/{wildcards.shard}"].path
 
 
-def section(*path, without=()):
-    """A part of the settings as JSON: what a rule uses, and nothing more, belongs into its params."""
-    part = SETTINGS
-    for name in path:
-        part = getattr(part, name)
-    return part.model_dump_json(exclude=set(without))
+def duplicates_digest(wildcards):
+    """Known only when the checkpoint has run: it may leave a shard's duplicates as they were."""
+    checkpoints.find_duplicates.get()
+    return RESULTS / f"duplicates/{wildcards.source}/{wildcards.shard}.digest"
 
 
-def facts_for_people():
-    """Settings that card and report state."""
-    return {
-        "method": "label each text, score the instruction alone, polish the text into an answer",
-        "length limit": f"{SETTINGS.primary.max_tokens} tokens",
-        "score threshold": f"p({SETTINGS.score.good}) ≥ {SETTINGS.score.threshold}",
-        "rules": f"{SETTINGS.instructions.rules} for instructions, {SETTINGS.answers.rules} for answers",
-        "drawing": "temperature {0.temperature}, top_p {0.top_p}, repetition penalty {0.repetition_penalty}".format(SETTINGS.label.decoding),
-    }
+def primary_of_all_shards(wildcards):
+    return of_all_shards("primary", ".ledger.json")
+
+
+# Models
 
 
 def model_of(role):
@@ -82,12 +81,90 @@ def descriptions_of_all_models(wildcards):
     return sorted(set(models_of_roles().values()))
 
 
-def primary_of_all_shards(wildcards):
-    return of_all_shards("primary", ".ledger.json")
+# What a rule's params hold: exactly the settings it uses, so that a change reruns no more than it must
+
+
+def section(*path, without=()):
+    """A part of the settings as JSON."""
+    part = SETTINGS
+    for name in path:
+        part = getattr(part, name)
+    return part.model_dump_json(exclude=set(without))
+
+
+def results_folder(wildcards):
+    return str(RESULTS)
+
+
+def store_of(stage):
+    """The pattern of the folder in which a stage keeps a shard's completions."""
+    return str(RESULTS / "completions" / stage / "{source}/{shard}")
+
+
+def shard_as_json(wildcards):
+    return json.dumps(asdict(SHARDS[f"{wildcards.source}/{wildcards.shard}"]), ensure_ascii=False)
+
+
+def fields_as_json(wildcards):
+    source = SOURCES[wildcards.source]
+    return json.dumps({"text": source.text, "title": source.title} if source.format == "jsonl" else None)
+
+
+def cut_option():
+    """How calibrate is told where to cut."""
+    perplexity = SETTINGS.perplexity
+    return ["--maximum", perplexity.maximum] if perplexity.maximum else ["--percentile", perplexity.percentile]
+
+
+def given_model(wildcards):
+    return SETTINGS.models.base if wildcards.role == "base" else SETTINGS.models.given(wildcards.role)
+
+
+def files_of_given_model(wildcards):
+    """What tells that a model's folder changed; nothing for a hub id."""
+    folder = Path(given_model(wildcards)).expanduser()
+    return sorted(folder.glob("*.safetensors")) + sorted(folder.glob("*.json")) if folder.is_dir() else []
+
+
+def chat_template_option():
+    template = SETTINGS.models.chat_template
+    return ["--chat-template", template] if template else []
+
+
+def settings_of_training(role):
+    """The training section without the other model's figures: changing those must not train this one again."""
+    other = {"label": "chat", "chat": "label"}[role]
+    return SETTINGS.training.model_dump_json(exclude={other})
+
+
+def facts_for_people():
+    """Settings that card and report state."""
+    return {
+        "method": "label each text, score the instruction alone, polish the text into an answer",
+        "length limit": f"{SETTINGS.primary.max_tokens} tokens",
+        "score threshold": f"p({SETTINGS.score.good}) ≥ {SETTINGS.score.threshold}",
+        "rules": f"{SETTINGS.instructions.rules} for instructions, {SETTINGS.answers.rules} for answers",
+        "instructions drawn with": str(SETTINGS.label.decoding),
+        "answers drawn with": str(SETTINGS.polish.decoding),
+    }
+
+
+def facts_for_card():
+    sources = {source.name: source.format for source in SETTINGS.corpus.sources}
+    card = {"name": SETTINGS.dataset.name, "licence": SETTINGS.dataset.licence, "sources": sources, "facts": facts_for_people()}
+    return json.dumps(card, ensure_ascii=False)
+
+
+def facts_for_report():
+    return json.dumps(
+        {"name": SETTINGS.dataset.name, "samples": SETTINGS.report.samples, "facts": facts_for_people()}, ensure_ascii=False
+    )
+
+
+# Resources of jobs; memory and time double with each attempt, so that a resubmitted job has what the first one lacked
 
 
 def memory_of_model_job(wildcards, attempt):
-    """MB; doubles with each attempt, so that a resubmitted job has what the first one lacked."""
     return SETTINGS.resources.memory_megabytes * 2 ** (attempt - 1)
 
 

@@ -2,24 +2,11 @@
 # rerun that changed nothing ends there. The data itself comes along as ancient().
 
 
-def raw_file(wildcards):
-    return SHARDS[f"{wildcards.source}/{wildcards.shard}"].path
-
-
-def shard_as_json(wildcards):
-    from dataclasses import asdict
-
-    return json.dumps(asdict(SHARDS[f"{wildcards.source}/{wildcards.shard}"]), ensure_ascii=False)
-
-
-def fields_as_json(wildcards):
-    source = SOURCES[wildcards.source]
-    return json.dumps({"text": source.text, "title": source.title} if source.format == "jsonl" else None)
-
-
 rule write_plan:
     output:
         RESULTS / "plan.json",
+    log:
+        RESULTS / "logs/write_plan.log",
     params:
         shards=list(SHARDS),
     message:
@@ -35,10 +22,6 @@ rule ingest:
         documents=of_shard("documents"),
         dropped=of_shard("documents", ".dropped.parquet"),
         ledger=of_shard("documents", ".ledger.json"),
-    params:
-        code=code_digest("ingest.py"),
-        shard=shard_as_json,
-        fields=fields_as_json,
     log:
         of_shard("logs/ingest", ".log"),
     benchmark:
@@ -49,10 +32,14 @@ rule ingest:
     resources:
         mem_mb=memory_of_small_job,
         runtime=60,
+    params:
+        code=code_digest("ingest.py"),
+        shard=shard_as_json,
+        fields=fields_as_json,
     message:
         "Read {wildcards.source}/{wildcards.shard}"
     shell:
-        "python {SCRIPTS}/ingest.py --shard {params.shard:q} --fields {params.fields:q} --output {output.documents:q}"
+        "python $KUN_SCRIPTS/ingest.py --shard {params.shard:q} --fields {params.fields:q} --output {output.documents:q}"
         " 2>&1 | tee {log:q}"
 
 
@@ -66,8 +53,6 @@ rule measure:
         signals=of_shard("signals"),
         dropped=of_shard("signals", ".dropped.parquet"),
         ledger=of_shard("signals", ".ledger.json"),
-    params:
-        code=code_digest("measure.py"),
     log:
         of_shard("logs/measure", ".log"),
     benchmark:
@@ -78,10 +63,12 @@ rule measure:
     resources:
         mem_mb=memory_of_small_job,
         runtime=120,
+    params:
+        code=code_digest("measure.py"),
     message:
         "Measure {wildcards.source}/{wildcards.shard}"
     shell:
-        "python {SCRIPTS}/measure.py --documents {input.documents:q} --tokenizer {input.tokenizer:q} --kenlm {input.kenlm:q}"
+        "python $KUN_SCRIPTS/measure.py --documents {input.documents:q} --tokenizer {input.tokenizer:q} --kenlm {input.kenlm:q}"
         " --name {wildcards.source}/{wildcards.shard} --output {output.signals:q} 2>&1 | tee {log:q}"
 
 
@@ -96,9 +83,6 @@ checkpoint find_duplicates:
     output:
         duplicates=of_all_shards("duplicates"),
         digests=of_all_shards("duplicates", ".digest"),
-    params:
-        code=code_digest("find_duplicates.py"),
-        results=str(RESULTS),
     log:
         RESULTS / "logs/find_duplicates.log",
     benchmark:
@@ -109,15 +93,13 @@ checkpoint find_duplicates:
     resources:
         mem_mb=memory_of_model_job,
         runtime=240,
+    params:
+        code=code_digest("find_duplicates.py"),
+        results=results_folder,
     message:
         "Find duplicates among all shards"
     shell:
-        "python {SCRIPTS}/find_duplicates.py --plan {input.plan:q} --results {params.results:q} 2>&1 | tee {log:q}"
-
-
-def duplicates_digest(wildcards):
-    checkpoints.find_duplicates.get()
-    return RESULTS / f"duplicates/{wildcards.source}/{wildcards.shard}.digest"
+        "python $KUN_SCRIPTS/find_duplicates.py --plan {input.plan:q} --results {params.results:q} 2>&1 | tee {log:q}"
 
 
 rule select_primary:
@@ -132,9 +114,6 @@ rule select_primary:
         primary=of_shard("primary"),
         dropped=of_shard("primary", ".dropped.parquet"),
         ledger=of_shard("primary", ".ledger.json"),
-    params:
-        code=code_digest("select_primary.py"),
-        settings=section("primary"),
     log:
         of_shard("logs/select_primary", ".log"),
     benchmark:
@@ -145,9 +124,12 @@ rule select_primary:
     resources:
         mem_mb=memory_of_small_job,
         runtime=60,
+    params:
+        code=code_digest("select_primary.py"),
+        settings=section("primary"),
     message:
         "Select primary data of {wildcards.source}/{wildcards.shard}"
     shell:
-        "python {SCRIPTS}/select_primary.py --documents {input.documents:q} --signals {input.signals:q}"
+        "python $KUN_SCRIPTS/select_primary.py --documents {input.documents:q} --signals {input.signals:q}"
         " --duplicates {input.duplicates:q} --calibration {input.calibration:q} --settings {params.settings:q}"
         " --output {output.primary:q} 2>&1 | tee {log:q}"

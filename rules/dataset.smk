@@ -1,19 +1,6 @@
 # All pairs as one documented dataset.
 
 
-def facts_for_card():
-    """What the card says beyond the ledgers' numbers."""
-    return json.dumps(
-        {
-            "name": SETTINGS.dataset.name,
-            "licence": SETTINGS.dataset.licence,
-            "sources": {source.name: source.format for source in SETTINGS.corpus.sources},
-            "facts": facts_for_people(),
-        },
-        ensure_ascii=False,
-    )
-
-
 rule assemble:
     input:
         plan=RESULTS / "plan.json",
@@ -23,9 +10,6 @@ rule assemble:
         pairs=RESULTS / "dataset/pairs.parquet",
         dropped=RESULTS / "dataset/pairs.dropped.parquet",
         ledger=RESULTS / "dataset/pairs.ledger.json",
-    params:
-        code=code_digest("assemble.py"),
-        results=str(RESULTS),
     log:
         RESULTS / "logs/assemble.log",
     benchmark:
@@ -36,10 +20,13 @@ rule assemble:
     resources:
         mem_mb=memory_of_model_job,
         runtime=120,
+    params:
+        code=code_digest("assemble.py"),
+        results=results_folder,
     message:
         "Assemble the dataset"
     shell:
-        "python {SCRIPTS}/assemble.py --plan {input.plan:q} --results {params.results:q} --output {output.pairs:q} 2>&1 | tee {log:q}"
+        "python $KUN_SCRIPTS/assemble.py --plan {input.plan:q} --results {params.results:q} --output {output.pairs:q} 2>&1 | tee {log:q}"
 
 
 rule export:
@@ -54,11 +41,6 @@ rule export:
         messages=RESULTS / "dataset/messages.jsonl",
         info=RESULTS / "dataset/dataset_info.json",
         card=RESULTS / "dataset/README.md",
-    params:
-        code=code_digest("export.py"),
-        facts=facts_for_card(),
-        models=json.dumps(models_of_roles()),
-        results=str(RESULTS),
     log:
         RESULTS / "logs/export.log",
     benchmark:
@@ -69,8 +51,13 @@ rule export:
     resources:
         mem_mb=memory_of_small_job,
         runtime=120,
+    params:
+        code=code_digest("export.py"),
+        facts=facts_for_card(),
+        models=json.dumps(models_of_roles()),
+        results=results_folder,
     message:
         "Export the dataset and write its card"
     shell:
-        "python {SCRIPTS}/export.py --pairs {input.pairs:q} --plan {input.plan:q} --results {params.results:q}"
+        "python $KUN_SCRIPTS/export.py --pairs {input.pairs:q} --plan {input.plan:q} --results {params.results:q}"
         " --models {params.models:q} --facts {params.facts:q} 2>&1 | tee {log:q}"

@@ -12,12 +12,6 @@ rule label:
         records=of_shard("labelled"),
         dropped=of_shard("labelled", ".dropped.parquet"),
         ledger=of_shard("labelled", ".ledger.json"),
-    params:
-        code=code_digest("label.py"),
-        settings=section("label"),
-        engine=section("engine"),
-        trust=TRUST,
-        store=of_shard_text("completions/label"),
     log:
         of_shard("logs/label", ".log"),
     benchmark:
@@ -29,10 +23,16 @@ rule label:
         mem_mb=memory_of_model_job,
         runtime=minutes_of_model_job,
         gpu=SETTINGS.resources.gpus_completions,
+    params:
+        code=code_digest("label.py"),
+        settings=section("label"),
+        engine=section("engine"),
+        trust=TRUST,
+        store=store_of("label"),
     message:
         "Write instructions for {wildcards.source}/{wildcards.shard}"
     shell:
-        "python {SCRIPTS}/label.py --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}"
+        "python $KUN_SCRIPTS/label.py --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}"
         " --settings {params.settings:q} --engine {params.engine:q} {params.trust} --store {params.store:q}"
         " --name 'label {wildcards.source}/{wildcards.shard}' --output {output.records:q} 2>&1 | tee {log:q}"
 
@@ -47,12 +47,6 @@ rule score:
         records=of_shard("scored"),
         dropped=of_shard("scored", ".dropped.parquet"),
         ledger=of_shard("scored", ".ledger.json"),
-    params:
-        code=code_digest("score.py"),
-        settings=section("score", without=("threshold",)),
-        engine=section("engine"),
-        trust=TRUST,
-        store=of_shard_text("completions/score"),
     log:
         of_shard("logs/score", ".log"),
     benchmark:
@@ -64,10 +58,16 @@ rule score:
         mem_mb=memory_of_model_job,
         runtime=minutes_of_model_job,
         gpu=SETTINGS.resources.gpus_completions,
+    params:
+        code=code_digest("score.py"),
+        settings=section("score", without=("threshold",)),
+        engine=section("engine"),
+        trust=TRUST,
+        store=store_of("score"),
     message:
         "Score the instructions of {wildcards.source}/{wildcards.shard}"
     shell:
-        "python {SCRIPTS}/score.py --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}"
+        "python $KUN_SCRIPTS/score.py --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}"
         " --settings {params.settings:q} --engine {params.engine:q} {params.trust} --store {params.store:q}"
         " --name 'score {wildcards.source}/{wildcards.shard}' --output {output.records:q} 2>&1 | tee {log:q}"
 
@@ -80,10 +80,6 @@ rule select_instructions:
         records=of_shard("curated"),
         dropped=of_shard("curated", ".dropped.parquet"),
         ledger=of_shard("curated", ".ledger.json"),
-    params:
-        code=code_digest("select_instructions.py"),
-        settings=section("instructions"),
-        threshold=json.dumps(SETTINGS.score.threshold),
     log:
         of_shard("logs/select_instructions", ".log"),
     benchmark:
@@ -94,8 +90,12 @@ rule select_instructions:
     resources:
         mem_mb=memory_of_small_job,
         runtime=60,
+    params:
+        code=code_digest("select_instructions.py"),
+        settings=section("instructions"),
+        threshold=json.dumps(SETTINGS.score.threshold),
     message:
         "Select instructions of {wildcards.source}/{wildcards.shard}"
     shell:
-        "python {SCRIPTS}/select_instructions.py --records {input.records:q} --settings {params.settings:q}"
+        "python $KUN_SCRIPTS/select_instructions.py --records {input.records:q} --settings {params.settings:q}"
         " --threshold {params.threshold} --output {output.records:q} 2>&1 | tee {log:q}"

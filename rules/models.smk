@@ -2,32 +2,12 @@
 # fingerprint, how it was trained) is what other rules depend on; it is small, so an equal model reruns nothing.
 
 
-def given_model(wildcards):
-    return SETTINGS.models.base if wildcards.role == "base" else SETTINGS.models.given(wildcards.role)
-
-
-def chat_template_option(wildcards):
-    template = SETTINGS.models.chat_template
-    return ["--chat-template", template] if template else []
-
-
-def settings_of_training(role):
-    """The training section without the other model's figures: changing those must not train this one again."""
-    other = {"label": "chat", "chat": "label"}[role]
-    return SETTINGS.training.model_dump_json(exclude={other})
-
-
-TRUST = ["--trust-remote-code"] if SETTINGS.models.trust_remote_code else []
-
-
 rule locate_model:
+    input:
+        files_of_given_model,
     output:
         description=RESULTS / "models/given/{role}.json",
         tokenizer=RESULTS / "models/given/{role}.tokenizer.json",
-    params:
-        code=code_digest("locate_model.py"),
-        name=given_model,
-        template=chat_template_option,
     log:
         RESULTS / "logs/locate_model/{role}.log",
     benchmark:
@@ -38,10 +18,14 @@ rule locate_model:
     resources:
         mem_mb=memory_of_small_job,
         runtime=240,
+    params:
+        code=code_digest("locate_model.py"),
+        name=given_model,
+        template=chat_template_option(),
     message:
         "Find the {wildcards.role} model"
     shell:
-        "python {SCRIPTS}/locate_model.py --name {params.name:q} {params.template:q} --description {output.description:q}"
+        "python $KUN_SCRIPTS/locate_model.py --name {params.name:q} {params.template:q} --description {output.description:q}"
         " --tokenizer {output.tokenizer:q} 2>&1 | tee {log:q}"
 
 
@@ -52,9 +36,6 @@ rule prepare_seed:
         pairs=RESULTS / "seed/pairs.parquet",
         dropped=RESULTS / "seed/pairs.dropped.parquet",
         ledger=RESULTS / "seed/pairs.ledger.json",
-    params:
-        code=code_digest("prepare_seed.py"),
-        settings=section("seed"),
     log:
         RESULTS / "logs/prepare_seed.log",
     benchmark:
@@ -65,10 +46,13 @@ rule prepare_seed:
     resources:
         mem_mb=memory_of_small_job,
         runtime=30,
+    params:
+        code=code_digest("prepare_seed.py"),
+        settings=section("seed"),
     message:
         "Check and split the seed pairs"
     shell:
-        "python {SCRIPTS}/prepare_seed.py --settings {params.settings:q} --output {output.pairs:q} 2>&1 | tee {log:q}"
+        "python $KUN_SCRIPTS/prepare_seed.py --settings {params.settings:q} --output {output.pairs:q} 2>&1 | tee {log:q}"
 
 
 rule train_label_model:
@@ -80,12 +64,6 @@ rule train_label_model:
     output:
         weights=directory(RESULTS / "models/label/weights"),
         description=RESULTS / "models/label/model.json",
-    params:
-        code=code_digest("train_model.py"),
-        role="label",
-        settings=settings_of_training("label"),
-        max_tokens=SETTINGS.seed.max_tokens,
-        trust=TRUST,
     log:
         RESULTS / "logs/train_label_model.log",
     benchmark:
@@ -97,27 +75,37 @@ rule train_label_model:
         mem_mb=memory_of_model_job,
         runtime=minutes_of_model_job,
         gpu=SETTINGS.resources.gpus_training,
+    params:
+        code=code_digest("train_model.py"),
+        task=["label", "--label-prompt", SETTINGS.label.prompt],
+        settings=settings_of_training("label"),
+        max_tokens=SETTINGS.seed.max_tokens,
+        trust=TRUST,
     message:
         "Train the label model on inverted seed pairs"
     shell:
-        "python {SCRIPTS}/train_model.py --role {params.role} --base {input.base:q} --seed {input.seed:q}"
-        " --label-prompt {input.prompt:q} --settings {params.settings:q} --max-tokens {params.max_tokens} {params.trust}"
+        "python $KUN_SCRIPTS/train_model.py --role {params.task:q} --base {input.base:q} --seed {input.seed:q}"
+        " --settings {params.settings:q} --max-tokens {params.max_tokens} {params.trust}"
         " --weights {output.weights:q} --description {output.description:q} 2>&1 | tee {log:q}"
 
 
 use rule train_label_model as train_chat_model with:
+    input:
+        base=RESULTS / "models/given/base.json",
+        ledger=RESULTS / "seed/pairs.ledger.json",
+        seed=ancient(RESULTS / "seed/pairs.parquet"),
     output:
         weights=directory(RESULTS / "models/chat/weights"),
         description=RESULTS / "models/chat/model.json",
-    params:
-        code=code_digest("train_model.py"),
-        role="chat",
-        settings=settings_of_training("chat"),
-        max_tokens=SETTINGS.seed.max_tokens,
-        trust=TRUST,
     log:
         RESULTS / "logs/train_chat_model.log",
     benchmark:
         RESULTS / "benchmarks/train_chat_model.tsv"
+    params:
+        code=code_digest("train_model.py"),
+        task=["chat"],
+        settings=settings_of_training("chat"),
+        max_tokens=SETTINGS.seed.max_tokens,
+        trust=TRUST,
     message:
         "Train the primary chat model on seed pairs"

@@ -1,13 +1,6 @@
 # The n-gram model, and the perplexity at which to cut. Both are made once: documents that come later are measured with the same model
 # and held against the same number, so adding a shard moves nothing (`snakemake -R train_kenlm` or `-R calibrate` makes them again).
 
-KENLM = SETTINGS.perplexity.kenlm
-
-
-def cut_option():
-    perplexity = SETTINGS.perplexity
-    return f"--maximum {perplexity.maximum}" if perplexity.maximum else f"--percentile {perplexity.percentile}"
-
 
 rule train_kenlm:
     input:
@@ -16,11 +9,6 @@ rule train_kenlm:
         plan=ancient(RESULTS / "plan.json"),
     output:
         description=RESULTS / "models/kenlm/model.json",
-    params:
-        code=code_digest("train_kenlm.py"),
-        settings=section("perplexity", "kenlm"),
-        model=str(RESULTS / "models/kenlm/model.bin"),
-        results=str(RESULTS),
     log:
         RESULTS / "logs/train_kenlm.log",
     benchmark:
@@ -31,23 +19,25 @@ rule train_kenlm:
     resources:
         mem_mb=memory_of_model_job,
         runtime=240,
+    params:
+        code=code_digest("train_kenlm.py"),
+        settings=section("perplexity", "kenlm"),
+        model=str(RESULTS / "models/kenlm/model.bin"),
+        results=results_folder,
     message:
         "Train the n-gram model"
     shell:
-        "python {SCRIPTS}/train_kenlm.py --settings {params.settings:q} --plan {input.plan:q} --results {params.results:q}"
+        "python $KUN_SCRIPTS/train_kenlm.py --settings {params.settings:q} --plan {input.plan:q} --results {params.results:q}"
         " --model {params.model:q} --description {output.description:q} 2>&1 | tee {log:q}"
 
 
 rule calibrate:
     input:
+        kenlm=RESULTS / "models/kenlm/model.json",
         signals=ancient(of_all_shards("signals") if SETTINGS.perplexity.percentile else []),
         plan=ancient(RESULTS / "plan.json"),
     output:
         RESULTS / "calibration/perplexity.json",
-    params:
-        code=code_digest("calibrate.py"),
-        cut=cut_option(),
-        results=str(RESULTS),
     log:
         RESULTS / "logs/calibrate.log",
     benchmark:
@@ -58,8 +48,12 @@ rule calibrate:
     resources:
         mem_mb=memory_of_small_job,
         runtime=30,
+    params:
+        code=code_digest("calibrate.py"),
+        cut=cut_option(),
+        results=results_folder,
     message:
         "Find the perplexity at which to cut"
     shell:
-        "python {SCRIPTS}/calibrate.py {params.cut} --plan {input.plan:q} --results {params.results:q}"
+        "python $KUN_SCRIPTS/calibrate.py {params.cut:q} --plan {input.plan:q} --results {params.results:q}"
         " --output {output:q} 2>&1 | tee {log:q}"

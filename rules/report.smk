@@ -1,12 +1,6 @@
 # The page to look at.
 
 
-def facts_for_report():
-    return json.dumps(
-        {"name": SETTINGS.dataset.name, "samples": SETTINGS.report.samples, "facts": facts_for_people()}, ensure_ascii=False
-    )
-
-
 rule report:
     input:
         plan=RESULTS / "plan.json",
@@ -17,11 +11,6 @@ rule report:
         models=descriptions_of_all_models,
     output:
         RESULTS / "report/index.html",
-    params:
-        code=code_digest("report.py"),
-        facts=facts_for_report(),
-        models=json.dumps(models_of_roles()),
-        results=str(RESULTS),
     log:
         RESULTS / "logs/report.log",
     benchmark:
@@ -32,8 +21,13 @@ rule report:
     resources:
         mem_mb=memory_of_small_job,
         runtime=60,
+    params:
+        code=code_digest("report.py"),
+        facts=facts_for_report(),
+        models=json.dumps(models_of_roles()),
+        results=results_folder,
     message:
         "Draw the report"
     shell:
-        "python {SCRIPTS}/report.py --plan {input.plan:q} --results {params.results:q} --models {params.models:q}"
+        "python $KUN_SCRIPTS/report.py --plan {input.plan:q} --results {params.results:q} --models {params.models:q}"
         " --facts {params.facts:q} --output {output:q} 2>&1 | tee {log:q}"

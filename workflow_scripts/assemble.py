@@ -24,7 +24,9 @@ def main() -> None:
     seen: dict[str, str] = {}  # bare instruction -> id of its first pair
     with Stage("assemble", arguments.output, PAIR) as stage:
         for shard in followed(shards, "assemble", "shards", total=len(shards)):
-            check_chain(shard, {folder: Ledger.read(ledger_path(arguments.results / folder / f"{shard}.parquet")) for folder in CHAIN})
+            check_chain(
+                shard, {folder: Ledger.read(ledger_path(arguments.results / folder / f"{shard}.parquet")) for folder in CHAIN}
+            )
             source, name = shard.split("/")
             for row in read_rows(arguments.results / "pairs" / f"{shard}.parquet"):
                 stage.take()

@@ -29,7 +29,9 @@ def run(command: list[str]) -> None:
     """Run a command quietly; on failure show the end of what it said."""
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
-        sys.exit(f"{' '.join(command)}\n{done.stdout[-3000:]}\nbuilding KenLM failed: see envs/system-packages.txt for what it needs")
+        sys.exit(
+            f"{' '.join(command)}\n{done.stdout[-3000:]}\nbuilding KenLM failed: see envs/system-packages.txt for what it needs"
+        )
 
 
 def main() -> None:
@@ -47,7 +49,17 @@ def main() -> None:
         with tarfile.open(next(work.glob("kenlm-*.tar.gz"))) as archive:
             archive.extractall(work, filter="data")
         source = next(path for path in work.glob("kenlm-*") if path.is_dir())
-        run(["cmake", "-S", str(source), "-B", f"{folder}/build", "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_POLICY_VERSION_MINIMUM=3.5"])
+        run(
+            [
+                "cmake",
+                "-S",
+                str(source),
+                "-B",
+                f"{folder}/build",
+                "-DCMAKE_BUILD_TYPE=Release",
+                "-DCMAKE_POLICY_VERSION_MINIMUM=3.5",
+            ]
+        )
         run(["cmake", "--build", f"{folder}/build", "-j", str(os.cpu_count()), "--target", *PROGRAMS])
         arguments.into.mkdir(parents=True, exist_ok=True)
         for program in PROGRAMS:

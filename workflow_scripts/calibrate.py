@@ -13,11 +13,17 @@ def pooled_cut(signals: list[Path], percentile: float) -> dict[str, float | int 
 
     identities = sorted({metadata_of(path)["perplexity"] for path in signals})
     if len(identities) > 1:
-        raise SystemExit(f"perplexities of different identity cannot be pooled: {' and '.join(identities)}; measure the shards again")
+        raise SystemExit(
+            f"perplexities of different identity cannot be pooled: {' and '.join(identities)}; measure the shards again"
+        )
     pooled = pl.concat([pl.scan_parquet(path).select("perplexity") for path in signals]).drop_nulls().collect()["perplexity"]
     if not len(pooled):
         raise SystemExit("no document has a perplexity: there is nothing to take a percentile of")
-    return {"max_perplexity": round(pooled.quantile(percentile / 100, "linear"), 2), "documents": len(pooled), "identity": identities[0]}
+    return {
+        "max_perplexity": round(pooled.quantile(percentile / 100, "linear"), 2),
+        "documents": len(pooled),
+        "identity": identities[0],
+    }
 
 
 def main() -> None:

@@ -18,17 +18,23 @@ def main() -> None:
     parser.add_argument("--plan", type=Path, required=True, help="JSON: shard ids in plan order")
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--models", type=json.loads, required=True, help="JSON: role → the model's description")
-    parser.add_argument("--facts", type=json.loads, required=True, help="JSON: name, licence, formats of the sources, and facts for the card")
+    parser.add_argument(
+        "--facts", type=json.loads, required=True, help="JSON: name, licence, formats of the sources, and facts for the card"
+    )
     arguments = parser.parse_args()
 
     folder = arguments.pairs.parent
     write_alpaca(read_rows(arguments.pairs, ["instruction", "output"]), folder / "alpaca.json")
     write_messages(read_rows(arguments.pairs, ["instruction", "output"]), folder / "messages.jsonl")
-    (folder / "dataset_info.json").write_text(dataset_info(arguments.facts["name"], "alpaca.json", "messages.jsonl"), encoding="utf-8")
+    (folder / "dataset_info.json").write_text(
+        dataset_info(arguments.facts["name"], "alpaca.json", "messages.jsonl"), encoding="utf-8"
+    )
 
     funnel = read_funnel(arguments.results, json.loads(arguments.plan.read_text()))
     models = {role: json.loads(Path(path).read_text()) for role, path in arguments.models.items()}
-    facts = arguments.facts["facts"] | {f"{role} model": f"{model['path']}, fingerprint {model['fingerprint']}" for role, model in models.items()}
+    facts = arguments.facts["facts"] | {
+        f"{role} model": f"{model['path']}, fingerprint {model['fingerprint']}" for role, model in models.items()
+    }
     templates = Environment(loader=FileSystemLoader(Path(kun.dataset.__file__).parent), undefined=StrictUndefined)
     card = templates.get_template("card.md.jinja").render(
         name=arguments.facts["name"],
@@ -36,7 +42,13 @@ def main() -> None:
         pairs=funnel.pairs,
         size=size_category(funnel.pairs),
         sources=[
-            {"name": name, "format": kind, "raw": rows["documents"].came_in, "primary": rows["primary"].kept, "pairs": rows["pairs"].kept}
+            {
+                "name": name,
+                "format": kind,
+                "raw": rows["documents"].came_in,
+                "primary": rows["primary"].kept,
+                "pairs": rows["pairs"].kept,
+            }
             for name, kind in arguments.facts["sources"].items()
             for rows in [funnel.by_source[name]]
         ],

@@ -17,7 +17,9 @@ def main() -> None:
     arguments = parser.parse_args()
 
     plan, results = orjson.loads(arguments.plan.read_bytes()), arguments.results
-    copies = find_duplicates([(shard, results / "signals" / f"{shard}.parquet", results / "documents" / f"{shard}.parquet") for shard in plan])
+    copies = find_duplicates(
+        [(shard, results / "signals" / f"{shard}.parquet", results / "documents" / f"{shard}.parquet") for shard in plan]
+    )
     by_shard = copies.partition_by("shard", as_dict=True, include_key=False)
     for shard in followed(plan, "find_duplicates", "shards", total=len(plan)):
         writer = TableWriter(results / "duplicates" / f"{shard}.parquet", SCHEMA)

@@ -14,7 +14,9 @@ def main() -> None:
     parser.add_argument("--name", required=True, help="a folder or a hub id")
     parser.add_argument("--chat-template", type=Path, help="a Jinja file that takes the place of the model's own")
     parser.add_argument("--description", type=Path, required=True, help="JSON: name, path, fingerprint")
-    parser.add_argument("--tokenizer", type=Path, required=True, help="JSON: path and fingerprint of the tokenizer alone, for counting tokens")
+    parser.add_argument(
+        "--tokenizer", type=Path, required=True, help="JSON: path and fingerprint of the tokenizer alone, for counting tokens"
+    )
     arguments = parser.parse_args()
 
     if is_hub_id(arguments.name):
@@ -42,8 +44,8 @@ def main() -> None:
     describe(arguments.tokenizer, path=str(folder), fingerprint=digest(*(path.read_bytes() for path in files)))
 
 
-def describe(path: Path, **facts: str | None) -> None:
-    path.write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+def describe(file: Path, **facts: str | None) -> None:
+    file.write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

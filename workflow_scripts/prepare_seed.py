@@ -31,7 +31,9 @@ def main() -> None:
                 else:
                     stage.drop(pair, "duplicate", f"of {first}")
     if not stage.keeps.count:
-        raise SystemExit(f"seed.files: no usable pair in {', '.join(arguments.settings.files)}; the reasons are in {arguments.output.parent}")
+        raise SystemExit(
+            f"seed.files: no usable pair in {', '.join(arguments.settings.files)}; the reasons are in {arguments.output.parent}"
+        )
 
 
 if __name__ == "__main__":

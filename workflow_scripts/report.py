@@ -24,7 +24,9 @@ def curve(title: str, trained: dict[str, Any]) -> dict[str, Any]:
     losses = [point["loss"] for point in trained["curve"]]
     low, high = min(losses), max(losses)
     width = 400 / max(1, len(losses) - 1)
-    points = " ".join(f"{place * width:.1f},{145 - 140 * (loss - low) / ((high - low) or 1):.1f}" for place, loss in enumerate(losses))
+    points = " ".join(
+        f"{place * width:.1f},{145 - 140 * (loss - low) / ((high - low) or 1):.1f}" for place, loss in enumerate(losses)
+    )
     held_out = trained["held_out"]
     words = f"{trained['pairs']} pairs, {trained['epochs']:g} epochs, {trained['steps']} steps, learning rate {trained['learning_rate']:g}"
     if held_out["before"] is not None:
@@ -61,7 +63,8 @@ def main() -> None:
         funnel=funnel,
         source_titles=["raw records", *(step.title for step in shown)],
         sources={
-            source: [ledgers["documents"].came_in, *(step.by_source[source] for step in shown)] for source, ledgers in funnel.by_source.items()
+            source: [ledgers["documents"].came_in, *(step.by_source[source] for step in shown)]
+            for source, ledgers in funnel.by_source.items()
         },
         curves=[curve(f"{role} model", facts) for role, facts in trained.items()],
         facts=facts,

@@ -15,7 +15,9 @@ from kun.settings.roles import Instructions
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=Path, required=True)
-    parser.add_argument("--settings", type=Instructions.model_validate_json, required=True, help="the instructions section, as JSON")
+    parser.add_argument(
+        "--settings", type=Instructions.model_validate_json, required=True, help="the instructions section, as JSON"
+    )
     parser.add_argument("--threshold", type=json.loads, required=True, help="least score, or null")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()

@@ -48,7 +48,9 @@ def program(name: str) -> str:
     beside = Path(sys.executable).parent / name
     found = str(beside) if beside.exists() else shutil.which(name)
     if not found:
-        raise SystemExit(f"{name} is not on PATH. Build it: python workflow_scripts/build_kenlm.py --lock envs/requirements.lock --into .venv/bin")
+        raise SystemExit(
+            f"{name} is not on PATH. Build it: python workflow_scripts/build_kenlm.py --lock envs/requirements.lock --into .venv/bin"
+        )
     return found
 
 
@@ -61,7 +63,9 @@ def describe(description: Path, model: Path, **facts: object) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", type=Kenlm.model_validate_json, required=True, help="the perplexity.kenlm section, as JSON")
-    parser.add_argument("--plan", type=Path, required=True, help="JSON: shard ids, whose documents are sampled where no reference is named")
+    parser.add_argument(
+        "--plan", type=Path, required=True, help="JSON: shard ids, whose documents are sampled where no reference is named"
+    )
     parser.add_argument("--results", type=Path, required=True, help="folder that holds the stages' folders")
     parser.add_argument("--model", type=Path, required=True, help="the binary model to write")
     parser.add_argument("--description", type=Path, required=True, help="JSON: path and fingerprint")
@@ -96,7 +100,9 @@ def main() -> None:
     )
     if done.returncode:
         raise SystemExit(f"lmplz failed:\n{done.stderr[-2000:]}")
-    done = subprocess.run([program("build_binary"), str(work / "model.arpa"), str(arguments.model)], stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [program("build_binary"), str(work / "model.arpa"), str(arguments.model)], stderr=subprocess.PIPE, text=True
+    )
     if done.returncode:
         raise SystemExit(f"build_binary failed:\n{done.stderr[-2000:]}")
     shutil.rmtree(work)

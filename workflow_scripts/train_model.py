@@ -15,10 +15,12 @@ from kun.training.examples import forward, inverted, tokenised
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--role", choices=["label", "chat"], required=True, help="label: output → instruction · chat: instruction → output")
+    parser.add_argument(
+        "--role", choices=["label", "chat"], required=True, help="label: output → instruction · chat: instruction → output"
+    )
     parser.add_argument("--base", type=Path, required=True, help="the base model's description, by locate_model")
     parser.add_argument("--seed", type=Path, required=True, help="pairs, by prepare_seed")
-    parser.add_argument("--label-prompt", type=Path, required=True)
+    parser.add_argument("--label-prompt", type=Path, help="the prompt that the label model is asked with")
     parser.add_argument("--settings", type=Training.model_validate_json, required=True, help="the training section, as JSON")
     parser.add_argument("--max-tokens", type=int, required=True, help="pairs that are longer are left out, and counted")
     parser.add_argument("--trust-remote-code", action="store_true")
@@ -38,12 +40,12 @@ def main() -> None:
     if tokenizer.chat_template is None:
         raise SystemExit("models.chat_template: the base model brings no chat template, so one is needed")
 
-    prompt = read_prompt(arguments.label_prompt, "text")
+    prompt = read_prompt(arguments.label_prompt, "text") if arguments.role == "label" else None
     pairs = list(read_rows(arguments.seed))
     sides: dict[bool, list] = {True: [], False: []}
     too_long = 0
     for pair in pairs:
-        conversation = inverted(pair, prompt) if arguments.role == "label" else forward(pair)
+        conversation = inverted(pair, prompt) if prompt else forward(pair)
         [example] = tokenised(tokenizer, [conversation])
         if len(example["input_ids"]) > arguments.max_tokens:
             too_long += 1

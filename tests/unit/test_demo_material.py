@@ -7,6 +7,7 @@ import tarfile
 import unicodedata
 
 import pytest
+
 from kun.demo import containers, english, manuals, news, reviews, shards, spoiled
 from kun.demo.texts import Text, content_hash, without_repeats
 

@@ -70,9 +70,9 @@ def _executed(file: Path) -> str:
     tree = _tree(file)
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-            if isinstance(body[0].value.value, str):
-                body[0].value.value = ""
+        first = body[0].value if isinstance(body, list) and body and isinstance(body[0], ast.Expr) else None
+        if isinstance(first, ast.Constant) and isinstance(first.value, str):  # a docstring
+            first.value = ""
     return ast.dump(tree)
 
 

@@ -5,6 +5,7 @@ files by checksum, and a rerun that changed nothing stops there.
 """
 
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ CHAIN = ("documents", "signals", "primary", "labelled", "scored", "curated", "po
 
 def check_chain(shard: str, ledgers: dict[str, Ledger]) -> None:
     """Raises Unbalanced where a stage of CHAIN did not take in exactly what the one before kept."""
-    for before, after in zip(CHAIN, CHAIN[1:], strict=False):
+    for before, after in pairwise(CHAIN):
         if ledgers[before].kept != ledgers[after].came_in:
             raise Unbalanced(
                 f"{shard}: {before} kept {ledgers[before].kept} records, but {after} took in {ledgers[after].came_in}; "

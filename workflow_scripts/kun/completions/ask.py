@@ -21,7 +21,13 @@ class Engine(Protocol):
 
 
 def ask(
-    asked: Iterable[tuple[T, Request]], fingerprint: str, store: Store, load_engine: Callable[[], Engine], batch: int, what: str, total: int
+    asked: Iterable[tuple[T, Request]],
+    fingerprint: str,
+    store: Store,
+    load_engine: Callable[[], Engine],
+    batch: int,
+    what: str,
+    total: int,
 ) -> Iterator[tuple[T, Completion]]:
     """Each record with its completion, in the records' order. `total` is for the progress shown."""
     engine: Engine | None = None

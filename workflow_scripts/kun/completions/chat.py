@@ -27,7 +27,9 @@ def _pieces(tokenizer, messages: Sequence[Message], answer_follows: bool) -> lis
     for message, mark in zip(messages, marks, strict=True):
         before, found, rendered = rendered.partition(mark)
         if not found:
-            raise ValueError(f"the chat template drops or reorders the {message.role} message; give another with models.chat_template")
+            raise ValueError(
+                f"the chat template drops or reorders the {message.role} message; give another with models.chat_template"
+            )
         pieces += [(before, False), (message.content, True)]
     return [*pieces, (rendered, False)]
 

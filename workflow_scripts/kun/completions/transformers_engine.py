@@ -17,6 +17,7 @@ from transformers import (
     TemperatureLogitsWarper,
     TopPLogitsWarper,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from kun.completions.chat import encode_chat, end_of_turn
 from kun.completions.requests import Choose, Completion, Generate, Request
@@ -44,6 +45,7 @@ class TransformersEngine:
         if chat_template:
             self.tokenizer.chat_template = Path(chat_template).read_text(encoding="utf-8")
         dtype = settings.dtype if settings.dtype == "auto" else getattr(torch, settings.dtype)
+        disable_progress_bar()
         loaded = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, trust_remote_code=trust_remote_code)
         self.model = loaded.eval().to(device)
         self.ends = end_of_turn(self.tokenizer)
@@ -58,11 +60,13 @@ class TransformersEngine:
         """Completions in the order of `requests`, which share one decoding."""
         prompts = [encode_chat(self.tokenizer, request.messages) for request in requests]
         fitting = [place for place, prompt in enumerate(prompts) if len(prompt) < self.context]
-        answered = iter(self._answers([requests[p] for p in fitting], [prompts[p] for p in fitting], [seeds[p] for p in fitting]) if fitting else ())
+        answered = iter(
+            self._answers([requests[p] for p in fitting], [prompts[p] for p in fitting], [seeds[p] for p in fitting])
+            if fitting
+            else ()
+        )
         unfit = f"the prompt does not fit into the model's context of {self.context} tokens"
-        return [
-            next(answered) if len(prompt) < self.context else Completion(unfit, "failed", len(prompt), 0) for prompt in prompts
-        ]
+        return [next(answered) if len(prompt) < self.context else Completion(unfit, "failed", len(prompt), 0) for prompt in prompts]
 
     def _answers(self, requests: Sequence[Request], prompts: list[list[int]], seeds: Sequence[int]) -> list[Completion]:
         longest = max(map(len, prompts))

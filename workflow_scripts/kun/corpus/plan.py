@@ -7,7 +7,7 @@ changing a file never renames another file's shards.
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from kun.books.digests import digest
@@ -65,7 +65,10 @@ def _cut(source: Source, path: Path, range_bytes: int) -> list[Shard]:
     if not path.name.endswith(".jsonl") or size <= range_bytes:
         return [Shard(name=name, **whole)]
     starts = range(0, size, range_bytes)
-    return [Shard(name=f"{name}.{number:05d}", start=start, end=min(start + range_bytes, size), **whole) for number, start in enumerate(starts)]
+    return [
+        Shard(name=f"{name}.{number:05d}", start=start, end=min(start + range_bytes, size), **whole)
+        for number, start in enumerate(starts)
+    ]
 
 
 def shard_name(relative: str, endings: tuple[str, ...]) -> str:
@@ -80,7 +83,7 @@ def shard_name(relative: str, endings: tuple[str, ...]) -> str:
     return flat if flat == stem else f"{flat[-80:]}-{digest(relative, size=4)}"
 
 
-@lru_cache(maxsize=None)
+@cache
 def natural(name: str) -> tuple[tuple[int, int | str], ...]:
     """Sort key in which part-2 comes before part-10."""
     return tuple((0, int(part)) if part.isdigit() and part.isascii() else (1, part) for part in re.split(r"([0-9]+)", name) if part)

@@ -103,7 +103,11 @@ def _array(stream: BinaryIO, where: str) -> Iterator[Raw]:
     try:
         for value in ijson.items(stream, elements, use_float=True):
             locator = f"{where}[{number}]"
-            yield Raw(locator, value) if isinstance(value, dict) else Raw(locator, None, "damaged", "not a JSON object", str(value)[:200])
+            yield (
+                Raw(locator, value)
+                if isinstance(value, dict)
+                else Raw(locator, None, "damaged", "not a JSON object", str(value)[:200])
+            )
             number += 1
     except (ijson.JSONError, UnicodeDecodeError, ValueError) as error:
         yield Raw(f"{where}[{number}]", None, "unreadable_rest", str(error)[:500])

@@ -39,10 +39,15 @@ class Funnel:
 
 def read_funnel(results: Path, shards: list[str]) -> Funnel:
     """All ledgers of the shards and of the dataset, summed."""
-    ledgers = {folder: {shard: Ledger.read(ledger_path(results / folder / f"{shard}.parquet")) for shard in shards} for folder in CHAIN}
+    ledgers = {
+        folder: {shard: Ledger.read(ledger_path(results / folder / f"{shard}.parquet")) for shard in shards} for folder in CHAIN
+    }
     sources = list(dict.fromkeys(shard.split("/")[0] for shard in shards))
     by_source = {
-        source: {folder: total([ledger for shard, ledger in ledgers[folder].items() if shard.startswith(f"{source}/")]) for folder in CHAIN}
+        source: {
+            folder: total([ledger for shard, ledger in ledgers[folder].items() if shard.startswith(f"{source}/")])
+            for folder in CHAIN
+        }
         for source in sources
     }
     steps = [
@@ -52,7 +57,10 @@ def read_funnel(results: Path, shards: list[str]) -> Funnel:
     ]
     dataset = Ledger.read(ledger_path(results / "dataset" / "pairs.parquet"))
     tokens = {
-        folder: {kind: sum(ledger.notes.get(kind, 0) for ledger in ledgers[folder].values()) for kind in ("prompt_tokens", "output_tokens")}
+        folder: {
+            kind: sum(ledger.notes.get(kind, 0) for ledger in ledgers[folder].values())
+            for kind in ("prompt_tokens", "output_tokens")
+        }
         for folder in ("labelled", "scored", "polished")
     }
     return Funnel(steps[0].came_in, [*steps, _step("dataset", dataset, {})], dataset.kept, by_source, tokens)

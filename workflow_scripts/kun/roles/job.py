@@ -27,7 +27,9 @@ def arguments_of_role(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def asked(arguments: argparse.Namespace, stage: Stage, to_request: Callable[[Row], Request]) -> Iterator[tuple[Row, Completion, str]]:
+def asked(
+    arguments: argparse.Namespace, stage: Stage, to_request: Callable[[Row], Request]
+) -> Iterator[tuple[Row, Completion, str]]:
     """(record, completion, the model's fingerprint) for every record, in order; the engine is imported only if an answer is missing.
 
     Counts the records into the stage and their tokens into its notes.
@@ -45,7 +47,9 @@ def asked(arguments: argparse.Namespace, stage: Stage, to_request: Callable[[Row
     total = count_rows(arguments.records)
     tokens = stage.notes = {"prompt_tokens": 0, "output_tokens": 0}
     try:
-        for row, completion in ask(requests, model["fingerprint"], store, load_engine, arguments.engine.batch, arguments.name, total):
+        for row, completion in ask(
+            requests, model["fingerprint"], store, load_engine, arguments.engine.batch, arguments.name, total
+        ):
             stage.take()
             tokens["prompt_tokens"] += completion.prompt_tokens
             tokens["output_tokens"] += completion.output_tokens

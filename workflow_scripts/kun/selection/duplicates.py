@@ -4,7 +4,6 @@ Plan order means sources as the configuration lists them, then files in natural 
 later never takes a text from an earlier one.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
@@ -13,7 +12,7 @@ import pyarrow as pa
 SCHEMA = pa.schema([("row", pa.int64()), ("owner", pa.string())])  # row: place in the shard; owner: locator of the first copy
 
 
-def find_duplicates(shards: Iterable[tuple[str, Path, Path]]) -> pl.DataFrame:
+def find_duplicates(shards: list[tuple[str, Path, Path]]) -> pl.DataFrame:
     """Every document that is not its text's first: columns shard, row, owner. `shards`: (id, signals, documents) in plan order.
 
     Held in memory: 16 bytes of fingerprint and two numbers for each document, 10 million of them in about 0.5 GB.
@@ -24,7 +23,7 @@ def find_duplicates(shards: Iterable[tuple[str, Path, Path]]) -> pl.DataFrame:
             .select(pl.col("fingerprint").str.decode("hex"))
             .with_row_index("row")
             .with_columns(pl.lit(number, dtype=pl.UInt32).alias("shard"))
-            for number, (_, signals, _) in enumerate(shards := list(shards))
+            for number, (_, signals, _) in enumerate(shards)
         ]
     ).collect()
     first = columns.group_by("fingerprint", maintain_order=True).first().rename({"shard": "owner_shard", "row": "owner_row"})
@@ -36,7 +35,9 @@ def find_duplicates(shards: Iterable[tuple[str, Path, Path]]) -> pl.DataFrame:
 
 def _with_locators(later: pl.DataFrame, shards: list[tuple[str, Path, Path]]) -> pl.DataFrame:
     """Names in place of numbers; only the owners' shards are opened again."""
-    names = pl.DataFrame({"shard": range(len(shards)), "name": [shard for shard, _, _ in shards]}, schema={"shard": pl.UInt32, "name": pl.String})
+    names = pl.DataFrame(
+        {"shard": range(len(shards)), "name": [shard for shard, _, _ in shards]}, schema={"shard": pl.UInt32, "name": pl.String}
+    )
     owners = [
         pl.scan_parquet(shards[number][2])
         .select(pl.concat_str(pl.lit(shards[number][0].split("/")[0] + ":"), "locator").alias("owner"))

@@ -19,4 +19,6 @@ class Decoding(Section):
     max_tokens: int = Field(1024, ge=1, description="longest completion; one that reaches it counts as truncated")
     temperature: float = Field(0.5, ge=0, description="0: always the likeliest token")
     top_p: float = Field(0.95, gt=0, le=1, description="draw from the likeliest tokens that make up this mass")
-    repetition_penalty: float = Field(1.2, ge=1, description="1: none. It counts the prompt's tokens as well, so it also discourages quoting the text")
+    repetition_penalty: float = Field(
+        1.2, ge=1, description="1: none. It counts the prompt's tokens as well, so it also discourages quoting the text"
+    )

@@ -31,7 +31,9 @@ class Corpus(Section):
         description="instead of `sources`: a folder that holds published corpora under their own names "
         "(WuDaoCorpus2.0_base_200G, WanJuan1_dot_0, SkyPile-150B); those found are the sources, in this order",
     )
-    sources: list[Source] = Field([], description="the corpora, in order: the first to hold a text owns it, later copies are duplicates")
+    sources: list[Source] = Field(
+        [], description="the corpora, in order: the first to hold a text owns it, later copies are duplicates"
+    )
     range_megabytes: int = Field(
         256, ge=1, description="plain line files larger than this are cut into byte ranges of about this size, each one shard"
     )

@@ -36,7 +36,9 @@ def load(config: dict[str, Any]) -> Settings:
 
 def is_hub_id(name: str) -> bool:
     """`organisation/model` that is no folder here; anything else is a path."""
-    return name.count("/") == 1 and not name.startswith((".", "/", "~")) and not Path(name).exists() and not Path(name).parent.is_dir()
+    return (
+        name.count("/") == 1 and not name.startswith((".", "/", "~")) and not Path(name).exists() and not Path(name).parent.is_dir()
+    )
 
 
 def _message(faults: Iterable[str]) -> str:
@@ -48,7 +50,9 @@ def _fault(item: dict[str, Any]) -> str:
     if item["type"] == "extra_forbidden":
         known = _keys_at(item["loc"][:-1])
         near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1, cutoff=0.5)
-        return f"{place}: there is no such key" + (f"; did you mean {near[0]}?" if near else "") + f" Known here: {', '.join(known)}"
+        return (
+            f"{place}: there is no such key" + (f"; did you mean {near[0]}?" if near else "") + f" Known here: {', '.join(known)}"
+        )
     if item["type"] == "missing":
         return f"{place}: this key is needed"
     found = item["input"]
@@ -69,7 +73,9 @@ def _keys_at(location: tuple[str | int, ...]) -> list[str]:
     for part in location:
         if isinstance(part, str):
             kind = model.model_fields[part].annotation
-            model = next((inner for inner in (kind, *get_args(kind)) if isinstance(inner, type) and issubclass(inner, BaseModel)), model)
+            model = next(
+                (inner for inner in (kind, *get_args(kind)) if isinstance(inner, type) and issubclass(inner, BaseModel)), model
+            )
     return list(model.model_fields)
 
 

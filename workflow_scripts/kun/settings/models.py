@@ -7,13 +7,15 @@ from kun.settings.base import Section
 
 class Models(Section):
     base: str | None = Field(
-        "01-ai/Yi-6B", description="the base model to fine-tune, a folder or a hub id; needed unless label, point and answer are all given"
+        "01-ai/Yi-6B",
+        description="the base model to fine-tune, a folder or a hub id; needed unless label, point and answer are all given",
     )
     label: str | None = Field(None, description="writes an instruction for a text; null: the base trained on inverted seed pairs")
     point: str | None = Field(None, description="judges instructions; null: the primary chat model, the base trained on seed pairs")
     answer: str | None = Field(None, description="polishes a text into an answer; null: the primary chat model")
     chat_template: str | None = Field(
-        None, description="a Jinja file that takes the place of the given models' own chat template, for those that bring none; trained models keep it"
+        None,
+        description="a Jinja file that takes the place of the given models' own chat template, for those that bring none; trained models keep it",
     )
     trust_remote_code: bool = Field(False, description="run code that a model's folder brings; only for models you have read")
 

@@ -6,11 +6,16 @@ from kun.settings.base import Section
 
 
 class Kenlm(Section):
-    model: str | None = Field(None, description="an existing KenLM file over characters in this project's normal form; null: train one")
-    reference: list[str] = Field(
-        [], description="files of good text to train on (.jsonl with a `text` field, or .txt, one text a line); [] with `model: null`: a sample of the sources"
+    model: str | None = Field(
+        None, description="an existing KenLM file over characters in this project's normal form; null: train one"
     )
-    sample_documents: int = Field(100_000, ge=100, description="how many documents of the sources make the reference where no file is given")
+    reference: list[str] = Field(
+        [],
+        description="files of good text to train on (.jsonl with a `text` field, or .txt, one text a line); [] with `model: null`: a sample of the sources",
+    )
+    sample_documents: int = Field(
+        100_000, ge=100, description="how many documents of the sources make the reference where no file is given"
+    )
     order: int = Field(5, ge=2, le=6, description="n of the n-grams, counted in characters")
     memory: str = Field("2G", description="what lmplz may use for sorting, as its -S")
 
@@ -19,7 +24,10 @@ class Perplexity(Section):
     kenlm: Kenlm = Field(Kenlm(), description="the n-gram model")
     maximum: float | None = Field(None, gt=0, description="drop above this perplexity; null: take it from `percentile`")
     percentile: float | None = Field(
-        80.0, gt=0, le=100, description="the cut as a percentile of all documents' perplexities, computed once and then pinned (`snakemake -R calibrate`)"
+        80.0,
+        gt=0,
+        le=100,
+        description="the cut as a percentile of all documents' perplexities, computed once and then pinned (`snakemake -R calibrate`)",
     )
 
     @model_validator(mode="after")

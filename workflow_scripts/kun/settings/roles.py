@@ -9,15 +9,22 @@ from kun.settings.completions import Decoding
 
 
 class Label(Section):
-    prompt: str = Field("config/prompts/label.jinja", description="the request that shows a text and asks for its instruction; training uses the same")
+    prompt: str = Field(
+        "config/prompts/label.jinja",
+        description="the request that shows a text and asks for its instruction; training uses the same",
+    )
     decoding: Decoding = Field(Decoding(), description="how instructions are drawn (the defaults are Kun's)")
 
 
 class Score(Section):
-    prompt: str = Field("config/prompts/score.jinja", description="the request that shows an instruction, and it alone, and asks for a verdict")
+    prompt: str = Field(
+        "config/prompts/score.jinja", description="the request that shows an instruction, and it alone, and asks for a verdict"
+    )
     good: str = Field("好", description="the verdict for a good instruction; one token of the point model")
     bad: str = Field("差", description="the verdict for a bad one; one token of the point model")
-    threshold: float | None = Field(0.5, ge=0, le=1, description="keep instructions whose p(good) among the two is at least this; null: no cut")
+    threshold: float | None = Field(
+        0.5, ge=0, le=1, description="keep instructions whose p(good) among the two is at least this; null: no cut"
+    )
 
 
 class Instructions(Section):
@@ -31,7 +38,9 @@ class Instructions(Section):
 
 
 class Polish(Section):
-    prompt: str = Field("config/prompts/polish.jinja", description="the request that shows text and instruction and asks for an answer")
+    prompt: str = Field(
+        "config/prompts/polish.jinja", description="the request that shows text and instruction and asks for an answer"
+    )
     decoding: Decoding = Field(Decoding(), description="how answers are drawn (the defaults are Kun's)")
 
 

@@ -6,8 +6,13 @@ from kun.settings.base import Section
 
 
 class Seed(Section):
-    files: list[str] = Field(["config/demo/seed.jsonl"], description="alpaca JSON lines: instruction, input (may be empty), output; Kun used about 10,000 pairs")
-    held_out: float = Field(0.05, ge=0, lt=0.5, description="share of the pairs kept out of training, to measure on; chosen by content")
+    files: list[str] = Field(
+        ["config/demo/seed.jsonl"],
+        description="alpaca JSON lines: instruction, input (may be empty), output; Kun used about 10,000 pairs",
+    )
+    held_out: float = Field(
+        0.05, ge=0, lt=0.5, description="share of the pairs kept out of training, to measure on; chosen by content"
+    )
     max_tokens: int = Field(2048, ge=16, description="longer pairs are dropped, in tokens of the base model, prompt included")
 
 
@@ -24,6 +29,8 @@ class Training(Section):
     warmup: float = Field(0.03, ge=0, lt=1, description="share of the steps in which the learning rate rises")
     weight_decay: float = Field(0.0, ge=0, description="AdamW's")
     gradient_checkpointing: bool = Field(False, description="less memory, about a third more time")
-    bf16: bool = Field(True, description="train in bfloat16; false: float32 (right for a CPU)")
+    bf16: bool | None = Field(
+        None, description="compute in bfloat16 (the weights stay float32); null: where the hardware does so natively"
+    )
     seed: int = Field(20240111, description="order of the pairs and everything else that is chance")
     threads: int = Field(8, ge=1, description="CPU threads; part of the result on a CPU, so it never follows --cores")

@@ -22,7 +22,9 @@ SCHEMA = pa.schema(
 _HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 
 
-def measure(documents: Iterable[Row], count_tokens: Callable[[list[str]], list[int]], perplexity: Callable[[str], float | None]) -> Iterator[Row]:
+def measure(
+    documents: Iterable[Row], count_tokens: Callable[[list[str]], list[int]], perplexity: Callable[[str], float | None]
+) -> Iterator[Row]:
     """Rows of SCHEMA. `count_tokens` is called with many texts at once, because tokenizers are fast that way."""
     waiting: list[Row] = []
     for document in documents:

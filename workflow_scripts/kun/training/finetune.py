@@ -6,12 +6,20 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import AutoModelForCausalLM, TrainerCallback
+from transformers import AutoModelForCausalLM, PrinterCallback, TrainerCallback
+from transformers.utils.logging import disable_progress_bar
 from trl import SFTConfig, SFTTrainer
 
 from kun.books.progress import meter
 from kun.settings.training import Run, Training
 from kun.training.examples import Example
+
+
+def _native_bf16() -> bool:
+    """Whether this machine multiplies bfloat16 matrices faster than float32: newer GPUs, and CPUs with AMX."""
+    return (
+        torch.cuda.is_bf16_supported(including_emulation=False) if torch.cuda.is_available() else torch.cpu._is_amx_tile_supported()
+    )
 
 
 class _Shown(TrainerCallback):
@@ -34,7 +42,15 @@ class _Shown(TrainerCallback):
 
 
 def finetune(
-    base: str, tokenizer, train: list[Example], held_out: list[Example], run: Run, settings: Training, work: Path, what: str, trust_remote_code: bool
+    base: str,
+    tokenizer,
+    train: list[Example],
+    held_out: list[Example],
+    run: Run,
+    settings: Training,
+    work: Path,
+    what: str,
+    trust_remote_code: bool,
 ) -> tuple[Any, dict[str, Any]]:
     """(the trained model, {"curve": per step, "held_out": loss in nats per completion token before and after, "steps", "tokens"})."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
@@ -55,7 +71,7 @@ def finetune(
         gradient_accumulation_steps=accumulation,
         gradient_checkpointing=settings.gradient_checkpointing,
         train_sampling_strategy="group_by_length",
-        bf16=settings.bf16,
+        bf16=_native_bf16() if settings.bf16 is None else settings.bf16,
         use_cpu=not torch.cuda.is_available(),
         seed=settings.seed,
         data_seed=settings.seed,
@@ -66,9 +82,9 @@ def finetune(
         disable_tqdm=True,
         dataloader_num_workers=0,
     )
-    model = AutoModelForCausalLM.from_pretrained(
-        base, dtype=torch.bfloat16 if settings.bf16 else torch.float32, trust_remote_code=trust_remote_code
-    )
+    disable_progress_bar()
+    # Master weights stay float32: steps of 1e-5 would vanish in bfloat16's eight bits.
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, trust_remote_code=trust_remote_code)
     shown = _Shown(what, steps)
     trainer = SFTTrainer(
         model=model,
@@ -78,9 +94,14 @@ def finetune(
         processing_class=tokenizer,
         callbacks=[shown],
     )
-    trainer.remove_callback("PrinterCallback")
+    trainer.remove_callback(PrinterCallback)
     before = trainer.evaluate()["eval_loss"] if held_out else None
     trainer.train()
     after = trainer.evaluate()["eval_loss"] if held_out else None
     tokens = sum(len(example["input_ids"]) for example in train)
-    return trainer.model, {"curve": shown.curve, "held_out": {"before": before, "after": after}, "steps": steps, "tokens_an_epoch": tokens}
+    return trainer.model, {
+        "curve": shown.curve,
+        "held_out": {"before": before, "after": after},
+        "steps": steps,
+        "tokens_an_epoch": tokens,
+    }

@@ -11,7 +11,9 @@ from kun.books.digests import digest
 from kun.books.tables import Row
 from kun.corpus.normalise import bare, readable
 
-SCHEMA = pa.schema([("id", pa.string()), ("instruction", pa.string()), ("output", pa.string()), ("held_out", pa.bool_()), ("locator", pa.string())])
+SCHEMA = pa.schema(
+    [("id", pa.string()), ("instruction", pa.string()), ("output", pa.string()), ("held_out", pa.bool_()), ("locator", pa.string())]
+)
 
 
 def read_pairs(path: Path) -> Iterator[tuple[str, Any]]:
@@ -33,7 +35,9 @@ def to_pair(locator: str, value: Any, held_out: float) -> Row:
     """A row of SCHEMA from an alpaca record; a non-empty `input` goes under the instruction. Raises BadPair."""
     if not isinstance(value, dict):
         raise BadPair("damaged")
-    if not all(isinstance(value.get(key), str) for key in ("instruction", "output")) or not isinstance(value.get("input") or "", str):
+    if not all(isinstance(value.get(key), str) for key in ("instruction", "output")) or not isinstance(
+        value.get("input") or "", str
+    ):
         raise BadPair("missing_field")
     instruction = readable("\n".join(part for part in (value["instruction"], value.get("input") or "") if part))
     output = readable(value["output"])
