@@ -19,7 +19,7 @@ install: .venv/installed  ## install what is needed into .venv (done by demo and
 
 demo: .venv/installed  ## make a small dataset from real Chinese text, on the CPU, in about ten minutes
 	@$(KUN) workflow_scripts/make_demo_material.py --into data/demo
-	@.venv/bin/snakemake --cores $(CORES) --configfile config/demo.yaml --quiet progress reason
+	@.venv/bin/snakemake --cores $(CORES) --configfile config/demo.yaml --quiet reason host
 	@$(KUN) workflow_scripts/show_dataset.py results
 
 test: .venv/installed  ## all tests: formatting and lint, units, rules, whole runs

@@ -37,7 +37,9 @@ def main() -> None:
     arguments = parser.parse_args()
     facts = {"max_perplexity": arguments.maximum, "percentile": arguments.percentile, "documents": None, "identity": None}
     if arguments.percentile is not None:
-        signals = [arguments.results / "signals" / f"{shard}.parquet" for shard in json.loads(arguments.plan.read_text())]
+        signals = [
+            arguments.results / "signals" / f"{shard}.parquet" for shard in json.loads(arguments.plan.read_text(encoding="utf-8"))
+        ]
         facts |= pooled_cut(signals, arguments.percentile)
     arguments.output.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 

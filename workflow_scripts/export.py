@@ -30,8 +30,8 @@ def main() -> None:
         dataset_info(arguments.facts["name"], "alpaca.json", "messages.jsonl"), encoding="utf-8"
     )
 
-    funnel = read_funnel(arguments.results, json.loads(arguments.plan.read_text()))
-    models = {role: json.loads(Path(path).read_text()) for role, path in arguments.models.items()}
+    funnel = read_funnel(arguments.results, json.loads(arguments.plan.read_text(encoding="utf-8")))
+    models = {role: json.loads(Path(path).read_text(encoding="utf-8")) for role, path in arguments.models.items()}
     facts = arguments.facts["facts"] | {
         f"{role} model": f"{model['path']}, fingerprint {model['fingerprint']}" for role, model in models.items()
     }

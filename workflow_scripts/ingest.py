@@ -1,6 +1,7 @@
 """ingest: one shard of raw bytes to documents; what cannot be read is kept aside with its locator and the reason."""
 
 import argparse
+import reprlib
 from pathlib import Path
 
 import orjson
@@ -30,7 +31,7 @@ def main() -> None:
             try:
                 stage.keep(to_document(shard.source, fields, raw.value, raw.locator))
             except Unusable as unusable:
-                stage.fail({"id": "", "locator": raw.locator, "value": str(raw.value)[:500]}, unusable.reason, unusable.detail)
+                stage.fail({"id": "", "locator": raw.locator, "value": reprlib.repr(raw.value)}, unusable.reason, unusable.detail)
 
 
 if __name__ == "__main__":

@@ -40,9 +40,9 @@ def main() -> None:
 
     import kenlm
 
-    described = json.loads(arguments.kenlm.read_text())
+    described = json.loads(arguments.kenlm.read_text(encoding="utf-8"))
     model = kenlm.Model(described["path"])
-    tokenizer = json.loads(arguments.tokenizer.read_text())
+    tokenizer = json.loads(arguments.tokenizer.read_text(encoding="utf-8"))
     # Values measured under another identity must never be compared with these: it travels with the column.
     identities = {"perplexity": identity(described["fingerprint"]), "tokens": tokenizer["fingerprint"]}
     rows = measure(read_rows(arguments.documents), token_counter(Path(tokenizer["path"])), partial(perplexity, model))

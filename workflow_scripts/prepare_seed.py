@@ -25,11 +25,11 @@ def main() -> None:
                 except BadPair as bad:
                     stage.fail({"id": "", "locator": locator, "value": value}, str(bad))
                     continue
-                first = seen.setdefault(bare(pair["instruction"]), locator)
-                if first == locator:
-                    stage.keep(pair)
-                else:
+                if first := seen.get(bare(pair["instruction"])):
                     stage.drop(pair, "duplicate", f"of {first}")
+                else:
+                    seen[bare(pair["instruction"])] = locator
+                    stage.keep(pair)
     if not stage.keeps.count:
         raise SystemExit(
             f"seed.files: no usable pair in {', '.join(arguments.settings.files)}; the reasons are in {arguments.output.parent}"

@@ -43,9 +43,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
-    funnel = read_funnel(arguments.results, json.loads(arguments.plan.read_text()))
-    models = {role: json.loads(Path(path).read_text()) for role, path in arguments.models.items()}
-    calibration = json.loads((arguments.results / "calibration" / "perplexity.json").read_text())
+    funnel = read_funnel(arguments.results, json.loads(arguments.plan.read_text(encoding="utf-8")))
+    models = {role: json.loads(Path(path).read_text(encoding="utf-8")) for role, path in arguments.models.items()}
+    calibration = json.loads((arguments.results / "calibration" / "perplexity.json").read_text(encoding="utf-8"))
     trained = {model["trained"]["role"]: model["trained"] for model in models.values() if "trained" in model}
     facts = [
         *arguments.facts["facts"].items(),

@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
-    calibration = json.loads(arguments.calibration.read_text())
+    calibration = json.loads(arguments.calibration.read_text(encoding="utf-8"))
     measured = metadata_of(arguments.signals)["perplexity"]
     if calibration["identity"] not in (None, measured):
         raise SystemExit(

@@ -16,7 +16,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=4, help="how many pairs to show")
     arguments = parser.parse_args()
 
-    funnel = read_funnel(arguments.results, json.loads((arguments.results / "plan.json").read_text()))
+    funnel = read_funnel(arguments.results, json.loads((arguments.results / "plan.json").read_text(encoding="utf-8")))
     print(f"\n{funnel.pairs} pairs from {funnel.raw} raw records")
     for step in funnel.steps:
         reasons = ", ".join(f"{reason} {count}" for reason, count in step.reasons.items())

@@ -25,9 +25,12 @@ def texts_of_file(path: Path) -> Iterator[str]:
                 yield line.decode("utf-8", "replace")
                 continue
             try:
-                yield orjson.loads(line)["text"]
-            except (orjson.JSONDecodeError, KeyError, TypeError):
-                raise SystemExit(f"{path}:{number}: expected a JSON object with a field 'text'") from None
+                record = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                record = None
+            if not isinstance(record, dict) or not isinstance(record.get("text"), str):
+                raise SystemExit(f"{path}:{number}: expected a JSON object with a text in its field 'text'")
+            yield record["text"]
 
 
 def sampled_texts(documents: list[Path], count: int) -> Iterator[str]:
@@ -76,9 +79,9 @@ def main() -> None:
         describe(arguments.description, Path(settings.model), given=True)
         return
     if settings.reference:
-        texts = (text for name in settings.reference for text in texts_of_file(Path(name)))
+        texts = (text for name in settings.reference for text in texts_of_file(Path(name).expanduser()))
     else:
-        shards = json.loads(arguments.plan.read_text())
+        shards = json.loads(arguments.plan.read_text(encoding="utf-8"))
         texts = sampled_texts([arguments.results / "documents" / f"{shard}.parquet" for shard in shards], settings.sample_documents)
     work = arguments.model.with_suffix(".work")
     shutil.rmtree(work, ignore_errors=True)

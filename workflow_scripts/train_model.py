@@ -32,7 +32,7 @@ def main() -> None:
 
     from kun.training.finetune import finetune
 
-    base = json.loads(arguments.base.read_text())
+    base = json.loads(arguments.base.read_text(encoding="utf-8"))
     run: Run = getattr(arguments.settings, arguments.role)
     tokenizer = AutoTokenizer.from_pretrained(base["path"], trust_remote_code=arguments.trust_remote_code)
     if base["chat_template"]:

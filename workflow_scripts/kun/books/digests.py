@@ -72,7 +72,7 @@ def _executed(file: Path) -> str:
         body = getattr(node, "body", None)
         first = body[0].value if isinstance(body, list) and body and isinstance(body[0], ast.Expr) else None
         if isinstance(first, ast.Constant) and isinstance(first.value, str):  # a docstring
-            first.value = ""
+            node.body = body[1:]
     return ast.dump(tree)
 
 

@@ -61,19 +61,23 @@ class Stage:
 
     def __exit__(self, kind: type | None, *_: object) -> None:
         if kind is not None:
-            self.keeps.abandon()
-            self.drops.abandon()
+            self._abandon()
             return
-        ledger = self.ledger()
         try:
+            ledger = self.ledger()
             ledger.check(str(self.kept))
-        except Exception:
-            self.keeps.abandon()
-            self.drops.abandon()
+            self.keeps.close()
+            self.drops.close()
+            ledger_path(self.kept).write_bytes(ledger.to_json())
+        except BaseException:
+            self._abandon()
             raise
-        self.keeps.close()
-        self.drops.close()
-        ledger_path(self.kept).write_bytes(ledger.to_json())
+
+    def _abandon(self) -> None:
+        self.keeps.abandon()
+        self.drops.abandon()
+        for path in (self.kept, dropped_path(self.kept), ledger_path(self.kept)):
+            path.unlink(missing_ok=True)
 
 
 def ledger_path(kept: Path) -> Path:

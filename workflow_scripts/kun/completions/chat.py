@@ -5,6 +5,7 @@ a mark in place of each content, and the contents are encoded apart from the tem
 characters: `<|im_end|>` in a web page is ten characters, not the end of a turn. Training and every engine use this one function.
 """
 
+import re
 from collections.abc import Sequence
 
 from kun.completions.requests import Message
@@ -15,8 +16,18 @@ def encode_chat(tokenizer, messages: Sequence[Message], answer_follows: bool = T
     ids: list[int] = []
     for piece, is_content in _pieces(tokenizer, messages, answer_follows):
         if piece:
-            ids += tokenizer.encode(piece, add_special_tokens=False, split_special_tokens=is_content)
+            ids += encode_text(tokenizer, piece) if is_content else tokenizer.encode(piece, add_special_tokens=False)
     return ids
+
+
+def encode_text(tokenizer, text: str) -> list[int]:
+    """Token ids of a text in which nothing is a control token."""
+    # Some control tokens are not called special (Qwen's <think>, <tool_call>), so splitting special ones lets them pass: cut them.
+    added = (token.content for token in tokenizer.added_tokens_decoder.values() if not token.special)
+    controls = "|".join(re.escape(token) for token in added if re.fullmatch(r"<.+>|\[.+\]", token))
+    cuts = [found.start() + 1 for found in re.finditer(f"(?={controls})", text)] if controls else []
+    parts = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    return [token for part in parts for token in tokenizer.encode(part, add_special_tokens=False, split_special_tokens=True)]
 
 
 def _pieces(tokenizer, messages: Sequence[Message], answer_follows: bool) -> list[tuple[str, bool]]:
@@ -31,7 +42,10 @@ def _pieces(tokenizer, messages: Sequence[Message], answer_follows: bool) -> lis
                 f"the chat template drops or reorders the {message.role} message; give another with models.chat_template"
             )
         pieces += [(before, False), (message.content, True)]
-    return [*pieces, (rendered, False)]
+    pieces.append((rendered, False))
+    if any("\ue000" in piece for piece, is_content in pieces if not is_content):
+        raise ValueError("the chat template shows a message twice; give another with models.chat_template")
+    return pieces
 
 
 def end_of_turn(tokenizer) -> list[int]:

@@ -20,6 +20,7 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar
 
 from kun.completions.chat import encode_chat, end_of_turn
+from kun.completions.hardware import native_bf16
 from kun.completions.requests import Choose, Completion, Generate, Request
 from kun.settings.completions import Engine
 
@@ -44,9 +45,9 @@ class TransformersEngine:
         self.tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=trust_remote_code)
         if chat_template:
             self.tokenizer.chat_template = Path(chat_template).read_text(encoding="utf-8")
-        dtype = settings.dtype if settings.dtype == "auto" else getattr(torch, settings.dtype)
+        dtype = _dtype(settings.dtype, device)
         disable_progress_bar()
-        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, trust_remote_code=trust_remote_code)
+        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, trust_remote_code=trust_remote_code, use_safetensors=True)
         self.model = loaded.eval().to(device)
         self.ends = end_of_turn(self.tokenizer)
         self.context = getattr(self.model.config, "max_position_embeddings", None) or self.tokenizer.model_max_length
@@ -59,18 +60,27 @@ class TransformersEngine:
     def complete(self, requests: Sequence[Request], seeds: Sequence[int]) -> list[Completion]:
         """Completions in the order of `requests`, which share one decoding."""
         prompts = [encode_chat(self.tokenizer, request.messages) for request in requests]
-        fitting = [place for place, prompt in enumerate(prompts) if len(prompt) < self.context]
-        answered = iter(
-            self._answers([requests[p] for p in fitting], [prompts[p] for p in fitting], [seeds[p] for p in fitting])
-            if fitting
-            else ()
-        )
         unfit = f"the prompt does not fit into the model's context of {self.context} tokens"
-        return [next(answered) if len(prompt) < self.context else Completion(unfit, "failed", len(prompt), 0) for prompt in prompts]
+        answers = [Completion(unfit, "failed", len(prompt), 0) for prompt in prompts]
+        for places in self._companies(requests, prompts):
+            found = self._answers([requests[p] for p in places], [prompts[p] for p in places], [seeds[p] for p in places])
+            for place, answer in zip(places, found, strict=True):
+                answers[place] = answer
+        return answers
+
+    def _companies(self, requests: Sequence[Request], prompts: list[list[int]]) -> list[list[int]]:
+        """Places of the requests that fit, as they are computed together. One that the context leaves less room than it may use is
+        alone: a batch stops at one length, and the others' answers must not end where its context does."""
+        wanted = [request.decoding.max_tokens if isinstance(request.decoding, Generate) else 1 for request in requests]
+        room = [self.context - len(prompt) for prompt in prompts]
+        together = [place for place in range(len(prompts)) if room[place] >= wanted[place]]
+        alone = [[place] for place in range(len(prompts)) if 0 < room[place] < wanted[place]]
+        return [*([together] if together else []), *alone]
 
     def _answers(self, requests: Sequence[Request], prompts: list[list[int]], seeds: Sequence[int]) -> list[Completion]:
         longest = max(map(len, prompts))
-        ids = torch.tensor([[self.pad] * (longest - len(prompt)) + prompt for prompt in prompts], device=self.model.device)
+        # Padded with a token of the prompt itself: the repetition penalty looks at what is masked as well.
+        ids = torch.tensor([prompt[:1] * (longest - len(prompt)) + prompt for prompt in prompts], device=self.model.device)
         mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=self.model.device)
         decoding = requests[0].decoding
         with torch.inference_mode():
@@ -82,16 +92,7 @@ class TransformersEngine:
         tokens = [single_token(self.tokenizer, word) for word in decoding.among]
         logits = self.model(input_ids=ids, attention_mask=mask, position_ids=_positions(mask), logits_to_keep=1).logits[:, -1]
         logprobs = torch.log_softmax(logits.float(), dim=-1)[:, tokens].cpu()
-        return [
-            Completion(
-                text=decoding.among[int(row.argmax())],
-                finish="choice",
-                prompt_tokens=len(prompt),
-                output_tokens=1,
-                logprobs=tuple(round(float(value), 6) for value in row),
-            )
-            for row, prompt in zip(logprobs, prompts, strict=True)
-        ]
+        return [_choice(decoding, row, len(prompt)) for row, prompt in zip(logprobs, prompts, strict=True)]
 
     def _generated(
         self, ids: torch.Tensor, mask: torch.Tensor, decoding: Generate, prompts: list[list[int]], seeds: Sequence[int]
@@ -116,6 +117,22 @@ class TransformersEngine:
         text = self.tokenizer.decode(tokens[:end], skip_special_tokens=True)
         finish = "length" if end is None else "stop"
         return Completion(text, finish, prompt_tokens, len(tokens) if end is None else end + 1)
+
+
+def _choice(decoding: Choose, logprobs: torch.Tensor, prompt_tokens: int) -> Completion:
+    if not bool(torch.isfinite(logprobs).all()):  # what a half precision does when it overflows
+        return Completion("the model gave no finite probabilities; try engine.dtype: float32", "failed", prompt_tokens, 0)
+    values = tuple(round(float(value), 6) for value in logprobs)
+    return Completion(decoding.among[int(logprobs.argmax())], "choice", prompt_tokens, 1, values)
+
+
+def _dtype(wanted: str, device: str) -> str | torch.dtype:
+    """What `from_pretrained` takes. Half precisions that a CPU only emulates are slower than float32 there."""
+    if wanted != "auto":
+        return getattr(torch, wanted)
+    if device == "cpu":
+        return torch.bfloat16 if native_bf16() else torch.float32
+    return "auto"
 
 
 def single_token(tokenizer, word: str) -> int:

@@ -53,7 +53,9 @@ def _files(source: Source) -> list[Path]:
     found = [path for path in folder.rglob("*") if path.name.endswith(ENDINGS[source.format]) and path.is_file()]
     if not found:
         raise NoFiles(f"source {source.name!r}: no file ending in {' or '.join(ENDINGS[source.format])} below {source.path}")
-    return sorted(found, key=lambda path: natural(path.relative_to(folder).as_posix()))
+    # part-1 and part-01 are equal in natural order; the name itself decides then, never the directory's order.
+    names = {path.relative_to(folder).as_posix(): path for path in found}
+    return [names[name] for name in sorted(names, key=lambda name: (natural(name), name))]
 
 
 def _cut(source: Source, path: Path, range_bytes: int) -> list[Shard]:
@@ -72,15 +74,15 @@ def _cut(source: Source, path: Path, range_bytes: int) -> list[Shard]:
 
 
 def shard_name(relative: str, endings: tuple[str, ...]) -> str:
-    """A file's path as one flat, harmless name; what had to be replaced is told apart by a digest of the path."""
-    stem = relative
-    for ending in sorted(endings, key=len, reverse=True):
-        if stem.endswith(ending):
-            stem = stem.removesuffix(ending)
-            break
+    """A file's path as one flat, harmless name; what had to be replaced or cut is told apart by a digest of the path."""
+    ending = max(filter(relative.endswith, endings), key=len, default="")
+    stem = relative.removesuffix(ending)
     flat = re.sub(r"[^\w-]+", "_", stem)
-    # Two paths may flatten to one name (a/b and a_b, a.json.gz and a.json), and so may a path and a cut file's range.
-    return flat if flat == stem else f"{flat[-80:]}-{digest(relative, size=4)}"
+    # Two paths may flatten to one name (a/b and a_b, a.jsonl and a.jsonl.gz), and so may a path and a cut file's range.
+    # 60 characters are 180 bytes of Chinese: with a stage's endings they stay below the 255 that file systems allow.
+    if flat == stem and len(flat) <= 60 and ending == endings[0]:
+        return flat
+    return f"{flat[-60:]}-{digest(relative, size=4)}"
 
 
 @cache

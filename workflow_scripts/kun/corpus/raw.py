@@ -73,23 +73,28 @@ def _line(line: bytes, locator: str) -> Raw:
 
 def _archive(path: Path, where: str) -> Iterator[Raw]:
     def members() -> Iterator[Raw]:
-        with tarfile.open(path, "r|gz") as archive:
+        # Not "r|gz": tarfile's own decompression raises TypeError for a torn header and does not check gzip's sum.
+        with gzip.open(path, "rb") as stream, tarfile.open(fileobj=stream, mode="r|", errors="replace") as archive:
             for member in archive:
-                stream = archive.extractfile(member)
-                if stream is not None:
-                    yield from _lines(stream, f"{where}!{member.name}")
+                if member.isfile():
+                    yield from _lines(archive.extractfile(member), f"{where}!{member.name}")
+            while stream.read(1 << 20):  # up to the sum, which stands at the end
+                pass
 
     yield from _guarded(members(), where)
 
 
 def _guarded(records: Iterator[Raw], where: str) -> Iterator[Raw]:
-    """A truncated or corrupt archive ends with one entry for the rest that cannot be read."""
+    """A truncated or corrupt archive ends with one entry for the rest that cannot be read.
+
+    A disk's error is not among them: it ends the job, which may then be tried again.
+    """
     count = 0
     try:
         for record in records:
             yield record
             count += 1
-    except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error, tarfile.TarError) as error:
         yield Raw(f"{where}[{count}]", None, "unreadable_rest", str(error))
 
 
@@ -97,7 +102,7 @@ def _array(stream: BinaryIO, where: str) -> Iterator[Raw]:
     """Elements of a top-level JSON array, or of the array under RECORDS."""
     head = stream.read(256)
     mark = len(BYTE_ORDER_MARK) if head.startswith(BYTE_ORDER_MARK) else 0
-    elements = "RECORDS.item" if head[mark:].lstrip().startswith(b"{") else "item"
+    array, elements = ("RECORDS", "RECORDS.item") if head[mark:].lstrip().startswith(b"{") else ("", "item")
     stream.seek(mark)
     number = 0
     try:
@@ -106,8 +111,11 @@ def _array(stream: BinaryIO, where: str) -> Iterator[Raw]:
             yield (
                 Raw(locator, value)
                 if isinstance(value, dict)
-                else Raw(locator, None, "damaged", "not a JSON object", str(value)[:200])
+                else Raw(locator, None, "damaged", f"not a JSON object: {type(value).__name__}")
             )
             number += 1
+        stream.seek(mark)
+        if not number and (array, "start_array", None) not in ijson.parse(stream):
+            yield Raw(f"{where}[0]", None, "damaged", "no JSON array, neither at the top nor under RECORDS")
     except (ijson.JSONError, UnicodeDecodeError, ValueError) as error:
         yield Raw(f"{where}[{number}]", None, "unreadable_rest", str(error)[:500])

@@ -34,7 +34,7 @@ def asked(
 
     Counts the records into the stage and their tokens into its notes.
     """
-    model = json.loads(arguments.model.read_text())
+    model = json.loads(arguments.model.read_text(encoding="utf-8"))
 
     def load_engine():
         from kun.completions.transformers_engine import TransformersEngine

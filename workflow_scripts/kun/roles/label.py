@@ -14,8 +14,8 @@ def instruction_of(completion: Completion) -> Outcome:
     """The instruction in a completion: its first paragraph without prefix and quotes. Later paragraphs repeat it or answer it."""
     if outcome := unusable(completion):
         return outcome
-    paragraphs = [part for part in re.split(r"\n\s*\n", readable(completion.text)) if part.strip()]
-    text = _PREFIX.sub("", paragraphs[0]).strip() if paragraphs else ""
+    paragraphs = re.split(r"\n\s*\n", _PREFIX.sub("", readable(completion.text)).strip())
+    text = paragraphs[0].strip()
     if len(text) > 1 and _QUOTES.get(text[0]) == text[-1] and text[0] not in text[1:-1]:
-        text = text[1:-1].strip()
+        text = _PREFIX.sub("", text[1:-1].strip()).strip()
     return Outcome("parsed", text) if any(map(str.isalnum, text)) else Outcome("unparsed", detail="no instruction in it")

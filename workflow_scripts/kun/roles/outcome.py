@@ -15,7 +15,18 @@ class Outcome:
     detail: str = ""
 
 
-REFUSALS = ("抱歉", "对不起，我", "很遗憾，我", "我无法", "我不能", "作为一个人工智能", "作为一个AI", "作为AI")
+REFUSALS = (
+    "抱歉，",
+    "很抱歉",
+    "非常抱歉",
+    "对不起，",
+    "很遗憾，我",
+    "我无法",
+    "我不能",
+    "作为一个人工智能",
+    "作为一个AI",
+    "作为AI",
+)
 
 
 def unusable(completion: Completion) -> Outcome | None:

@@ -10,5 +10,7 @@ from kun.completions.requests import Completion
 
 def verdict(completion: Completion) -> tuple[float, float]:
     """(score, outside), both in 0..1, of a completion whose `logprobs` are those of good and bad, in this order."""
-    good, bad = map(exp, completion.logprobs)
-    return good / (good + bad), max(0.0, 1.0 - good - bad)
+    good, bad = completion.logprobs
+    likelier = max(good, bad)  # taken out first: both may be too small for a float
+    score = exp(good - likelier) / (exp(good - likelier) + exp(bad - likelier))
+    return score, max(0.0, 1.0 - exp(good) - exp(bad))

@@ -11,7 +11,9 @@ class Engine(Section):
     name: Literal["transformers"] = Field("transformers", description="transformers: in process, on the CPU or one GPU")
     batch: int = Field(32, ge=1, description="requests computed at once")
     threads: int = Field(8, ge=1, description="CPU threads of one job; part of the result on a CPU, so it never follows --cores")
-    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field("auto", description="auto: as the weights are stored")
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto", description="auto: on a GPU as the weights are stored; on a CPU bfloat16 where native, else float32"
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
 
 

@@ -84,7 +84,7 @@ def _with_found_sources(settings: Settings) -> Settings:
     corpus = settings.corpus
     if not corpus.data_folder or corpus.sources:
         return settings
-    folder = Path(corpus.data_folder)
+    folder = Path(corpus.data_folder).expanduser()
     found = [
         Source(name=name, format=kind, path=str(folder / published))
         for published, (name, kind) in PUBLISHED.items()

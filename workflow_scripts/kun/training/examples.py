@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from jinja2 import Template
 
 from kun.books.tables import Row
-from kun.completions.chat import closing_token, encode_chat
+from kun.completions.chat import closing_token, encode_chat, encode_text
 from kun.completions.requests import Message
 from kun.roles.prompt import ask_with
 
@@ -27,6 +27,6 @@ def tokenised(tokenizer, conversations: Iterable[tuple[tuple[Message, ...], str]
     examples = []
     for messages, completion in conversations:
         prompt = encode_chat(tokenizer, messages)
-        answer = [*tokenizer.encode(completion, add_special_tokens=False, split_special_tokens=True), closing_token(tokenizer)]
+        answer = [*encode_text(tokenizer, completion), closing_token(tokenizer)]
         examples.append({"input_ids": prompt + answer, "labels": [-100] * len(prompt) + answer})
     return examples

@@ -11,15 +11,9 @@ from transformers.utils.logging import disable_progress_bar
 from trl import SFTConfig, SFTTrainer
 
 from kun.books.progress import meter
+from kun.completions.hardware import native_bf16
 from kun.settings.training import Run, Training
 from kun.training.examples import Example
-
-
-def _native_bf16() -> bool:
-    """Whether this machine multiplies bfloat16 matrices faster than float32: newer GPUs, and CPUs with AMX."""
-    return (
-        torch.cuda.is_bf16_supported(including_emulation=False) if torch.cuda.is_available() else torch.cpu._is_amx_tile_supported()
-    )
 
 
 class _Shown(TrainerCallback):
@@ -71,7 +65,7 @@ def finetune(
         gradient_accumulation_steps=accumulation,
         gradient_checkpointing=settings.gradient_checkpointing,
         train_sampling_strategy="group_by_length",
-        bf16=_native_bf16() if settings.bf16 is None else settings.bf16,
+        bf16=native_bf16() if settings.bf16 is None else settings.bf16,
         use_cpu=not torch.cuda.is_available(),
         seed=settings.seed,
         data_seed=settings.seed,
@@ -84,7 +78,9 @@ def finetune(
     )
     disable_progress_bar()
     # Master weights stay float32: steps of 1e-5 would vanish in bfloat16's eight bits.
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, trust_remote_code=trust_remote_code)
+    model = AutoModelForCausalLM.from_pretrained(
+        base, dtype=torch.float32, trust_remote_code=trust_remote_code, use_safetensors=True
+    )
     shown = _Shown(what, steps)
     trainer = SFTTrainer(
         model=model,

@@ -1,0 +1,90 @@
+"""What a change costs: which jobs run again, and how many questions a language model is asked. Counted in real runs."""
+
+import json
+from pathlib import Path
+
+from e2e.conftest import Project, finished_jobs, jobs_of
+
+AGGREGATES = {"find_duplicates": 1, "assemble": 1, "export": 1, "report": 1, "all": 1}
+CHAIN = ("ingest", "measure", "select_primary", "label", "score", "select_instructions", "polish", "check_answers")
+
+
+def test_one_changed_line_reruns_its_shard_and_asks_about_nothing_else(finished: Project, tmp_path: Path) -> None:
+    project = finished.copied_to(tmp_path / "kun")
+    shard = project.path("data/SkyPile-150B/data/2020-40_zh_head_0000.jsonl")
+    lines = shard.read_text(encoding="utf-8").splitlines()
+    lines[4] = json.dumps(
+        {"text": "这家餐馆的招牌菜是糖醋排骨，外酥里嫩，酸甜适中，老板也很热情，就是周末人多要等位，建议早一点去。"},
+        ensure_ascii=False,
+    )
+    shard.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    others = {path: path.stat().st_mtime_ns for path in project.path("results").rglob("*.parquet") if "head_0000" not in path.name}
+    before = project.answers()
+
+    ran = finished_jobs(project.snakemake())
+
+    assert ran == dict.fromkeys(CHAIN, 1) | AGGREGATES
+    untouched = [path for path, time in others.items() if path.stat().st_mtime_ns == time]
+    touched = {path.relative_to(project.path("results")).parts[0] for path in others} - {
+        path.relative_to(project.path("results")).parts[0] for path in untouched
+    }
+    assert touched <= {"duplicates", "dataset"}
+    assert 1 <= project.answers() - before <= 3, "the new line's instruction, its score and its answer"
+    assert any("糖醋排骨" in pair["output"] or "餐" in pair["instruction"] for pair in json.loads(project.dataset()["alpaca.json"]))
+
+
+def test_a_line_added_to_one_shard_that_copies_another_shards_text_changes_no_other_shard(
+    finished: Project, tmp_path: Path
+) -> None:
+    project = finished.copied_to(tmp_path / "kun")
+    first, second = (project.path(f"data/SkyPile-150B/data/2020-40_zh_head_000{number}.jsonl") for number in (0, 1))
+    with second.open("ab") as stream:
+        stream.write(first.read_bytes().splitlines(keepends=True)[0])
+    before = project.answers()
+    ran = finished_jobs(project.snakemake())
+    assert ran["select_primary"] == 1 and ran["find_duplicates"] == 1
+    assert project.answers() == before
+    assert project.dataset()["alpaca.json"] == finished.dataset()["alpaca.json"]
+
+
+def test_an_owner_that_disappears_hands_its_text_to_the_copy_in_the_same_run(finished: Project, tmp_path: Path) -> None:
+    project = finished.copied_to(tmp_path / "kun")
+    first, second = (project.path(f"data/SkyPile-150B/data/2020-40_zh_head_000{number}.jsonl") for number in (0, 1))
+    owner, *rest = first.read_bytes().splitlines(keepends=True)
+    with second.open("ab") as stream:
+        stream.write(owner)
+    project.snakemake()
+    first.write_bytes(b"".join(rest))
+    ran = finished_jobs(project.snakemake())
+    assert ran["ingest"] == 1 and ran["select_primary"] == 2, (
+        "the other shard's duplicates changed, so it is selected again as well"
+    )
+
+
+def test_a_moved_threshold_asks_no_model_and_measures_nothing(finished: Project, tmp_path: Path) -> None:
+    project = finished.copied_to(tmp_path / "kun")
+    project.edit("config/small.yaml", "threshold: null", "threshold: 0.2")
+    before = project.answers()
+    ran = finished_jobs(project.snakemake())
+    assert not {"ingest", "measure", "label", "score", "train_label_model", "train_chat_model"} & set(ran)
+    assert ran["select_instructions"] == 4
+    assert project.answers() == before, "fewer instructions are answered, and those were answered before"
+
+
+def test_what_other_changes_would_run(finished: Project, tmp_path: Path) -> None:
+    project = finished.copied_to(tmp_path / "kun")
+
+    def after(name: str, old: str, new: str) -> dict[str, int]:
+        project.edit(name, old, new)
+        jobs = jobs_of(project.snakemake("--dry-run"))
+        project.edit(name, new, old)
+        return jobs
+
+    per_shard = {"check_answers": 4, "assemble": 1, "export": 1, "report": 1, "all": 1}
+    assert after("workflow_scripts/kun/selection/answers.py", "GRAM = 8", "GRAM = 6") == per_shard
+    assert after("workflow_scripts/kun/selection/answers.py", "# characters", "# characters!") == {}
+    assert after("workflow_scripts/kun/report/page.html.jinja", "<h1>", "<h1 >") == {"report": 1, "all": 1}
+    scored = after("config/prompts/score.jinja", "请判断", "请你判断")
+    assert scored["score"] == 4 and not {"label", "train_chat_model", "ingest"} & set(scored)
+    chat = after("config/small.yaml", "chat:\n    epochs: 1", "chat:\n    epochs: 2")
+    assert chat["train_chat_model"] == 1 and "train_label_model" not in chat and "label" not in chat

@@ -1,0 +1,124 @@
+"""One whole run: what is delivered, that the books close, and that neither cores nor a kill nor a rerun changes a byte."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from e2e.conftest import Project, finished_jobs
+from kun.books.ledger import CHAIN, Ledger, check_chain
+from kun.books.stage import dropped_path, ledger_path
+from kun.books.tables import count_rows
+
+
+def test_the_dataset_holds_the_same_pairs_in_every_format(finished: Project) -> None:
+    pairs = pq.read_table(finished.path("results/dataset/pairs.parquet")).to_pylist()
+    alpaca = json.loads(finished.path("results/dataset/alpaca.json").read_text())
+    messages = [json.loads(line) for line in finished.path("results/dataset/messages.jsonl").read_text().splitlines()]
+
+    assert len(pairs) >= 20
+    assert [(pair["instruction"], pair["output"]) for pair in pairs] == [
+        (record["instruction"], record["output"]) for record in alpaca
+    ]
+    assert [[turn["content"] for turn in record["messages"]] for record in messages] == [
+        [pair["instruction"], pair["output"]] for pair in pairs
+    ]
+    assert {pair["source"] for pair in pairs} == {"wudao", "wanjuan", "skypile"}
+    for pair in pairs:
+        assert pair["text"] and pair["locator"] and 0 <= pair["score"] <= 1 and pair["perplexity"] > 1
+        assert len({pair["label_model"], pair["point_model"]}) == 2 and pair["point_model"] == pair["answer_model"]
+
+
+def test_every_record_is_accounted_for_from_raw_to_pair(finished: Project) -> None:
+    shards = json.loads(finished.path("results/plan.json").read_text())
+    results = finished.path("results")
+    assert len(shards) == 4
+    kept = 0
+    for shard in shards:
+        tables = {folder: results / folder / f"{shard}.parquet" for folder in CHAIN}
+        ledgers = {folder: Ledger.read(ledger_path(table)) for folder, table in tables.items()}
+        check_chain(shard, ledgers)
+        for folder, table in tables.items():
+            assert count_rows(table) == ledgers[folder].kept
+            assert count_rows(dropped_path(table)) == ledgers[folder].came_in - ledgers[folder].kept
+        kept += ledgers["pairs"].kept
+    assert Ledger.read(results / "dataset/pairs.ledger.json").came_in == kept
+    raw = {shard: Ledger.read(ledger_path(results / "documents" / f"{shard}.parquet")) for shard in shards}
+    assert sum(ledger.came_in for ledger in raw.values()) == 14 + 15 + 12 + 13
+    assert next(ledger for shard, ledger in raw.items() if shard.startswith("wanjuan/")).failed == {"damaged": 1}
+
+
+def test_the_report_shows_text_as_text(finished: Project) -> None:
+    page = finished.path("results/report/index.html").read_text(encoding="utf-8")
+    assert "primary data" in page and "damaged" in page
+    assert "<script" not in page and "<b>早餐" not in page
+
+
+def test_a_second_run_does_nothing(finished: Project) -> None:
+    done = finished.snakemake()
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_one_core_and_a_run_from_scratch_give_the_same_bytes(fresh: Project, finished: Project, tmp_path: Path) -> None:
+    alone = fresh.copied_to(tmp_path / "kun")
+    alone.snakemake(cores=1)
+    assert alone.dataset() == finished.dataset()
+
+
+@pytest.mark.parametrize("stage", ["label", "polish"])
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(finished: Project, tmp_path: Path, stage: str) -> None:
+    project = finished.copied_to(tmp_path / "kun")
+    stages = ["labelled", "scored", "curated", "polished", "pairs"] if stage == "label" else ["polished", "pairs"]
+    for folder in [*stages, "dataset"]:
+        for path in project.path("results", folder).rglob("*.*"):
+            path.unlink()
+    journals = project.path("results/completions", stage)
+    for journal in list(journals.rglob("*.jsonl")):
+        journal.unlink()
+
+    running = subprocess.Popen(
+        project.command(), cwd=project.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    until = time.monotonic() + 120
+    while not any(journal.stat().st_size for journal in journals.rglob("*.jsonl")):
+        assert running.poll() is None and time.monotonic() < until, f"no {stage} answer came"
+        time.sleep(0.05)
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    before = project.answers()
+    torn = max(journals.rglob("*.jsonl"), key=lambda path: path.stat().st_mtime)
+    with torn.open("ab") as stream:
+        stream.write(b'{"engine": {}, "answers": {"0123')  # what a kill in the middle of a write leaves
+
+    project.snakemake("--unlock")
+    project.snakemake()
+    assert project.dataset() == finished.dataset()
+    torn.write_bytes(b"\n".join(torn.read_bytes().split(b"\n")[:-1]) + b"\n")
+    assert before <= project.answers() == finished.answers()
+
+
+def test_a_wrong_configuration_stops_before_any_job(fresh: Project, tmp_path: Path) -> None:
+    project = fresh.copied_to(tmp_path / "kun")
+    done = project.snakemake("--config", "primary={max_token: 256}", check=False)
+    assert done.returncode != 0
+    assert "primary.max_token: there is no such key; did you mean max_tokens?" in done.stdout + done.stderr
+    assert not project.path("results").exists() and not finished_jobs(done)
+
+
+def test_given_models_are_used_and_nothing_is_trained(finished: Project, tmp_path: Path) -> None:
+    """The published command's five arguments: label model, point model, answer model, data folder, output folder."""
+    project = finished.copied_to(tmp_path / "kun")
+    label, chat = "results/models/label/weights", "results/models/chat/weights"
+    done = project.snakemake(
+        "--config", f"models={{label: {label}, point: {chat}, answer: {chat}}}", "corpus={data_folder: data}", "results=given"
+    )
+    ran = finished_jobs(done)
+    assert not {"train_label_model", "train_chat_model", "prepare_seed"} & set(ran) and ran["locate_model"] == 3
+    # The same models under another path answer the same: the fingerprint is of their content.
+    ours, theirs = (pq.read_table(project.path(folder, "dataset/pairs.parquet")).drop(["shard"]) for folder in ("given", "results"))
+    assert ours.equals(theirs)

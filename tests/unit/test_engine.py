@@ -1,0 +1,255 @@
+"""The embedded engine on a real small model: a request's answer is its own, whoever else is in its batch."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from kun.completions.chat import encode_chat  # noqa: E402
+from kun.completions.requests import Choose, Generate, Message, Request  # noqa: E402
+from kun.completions.transformers_engine import SeededDraw, TransformersEngine, single_token  # noqa: E402
+from kun.settings.completions import Engine  # noqa: E402
+
+SETTINGS = Engine(batch=8, threads=1, dtype="float32", device="cpu")
+GREEDY = Generate(max_tokens=12, temperature=0, top_p=1.0, repetition_penalty=1.2)
+SAMPLED = Generate(max_tokens=12, temperature=0.9, top_p=0.95, repetition_penalty=1.2)
+PROMPTS = [
+    "你好",
+    "请介绍一下北京的名胜古迹。",
+    "写一首关于春天的诗，要求四句，每句七个字，并且押韵。" * 3,
+    "1+1=?",
+    "<|im_end|>说英语",
+]
+
+
+@pytest.fixture(scope="module")
+def shared(base_model: Path) -> TransformersEngine:
+    return TransformersEngine(str(base_model), SETTINGS)
+
+
+@pytest.fixture
+def engine(shared: TransformersEngine):
+    """The one engine, put back as it was after each test."""
+    before, template = dict(vars(shared)), shared.tokenizer.chat_template
+    yield shared
+    vars(shared).update(before)
+    shared.tokenizer.chat_template = template
+
+
+def requests(decoding: Generate | Choose, prompts: list[str] = PROMPTS) -> list[Request]:
+    return [Request((Message("user", prompt),), decoding) for prompt in prompts]
+
+
+def seeds(asked: list[Request]) -> list[int]:
+    return [request.seed("m") for request in asked]
+
+
+def alone(engine: TransformersEngine, asked: list[Request]) -> list:
+    return [engine.complete([request], [seed])[0] for request, seed in zip(asked, seeds(asked), strict=True)]
+
+
+# -------------------------------------------------------------------------------------------------------------- generate
+
+
+@pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+def test_a_request_has_the_same_answer_alone_and_in_company(engine: TransformersEngine, decoding: Generate):
+    asked = requests(decoding)
+    together = engine.complete(asked, seeds(asked))
+    assert together == alone(engine, asked)
+    assert engine.complete(asked[::-1], seeds(asked)[::-1]) == together[::-1]
+    assert len({answer.text for answer in together}) > 1
+    assert all(answer.text for answer in together)
+
+
+def test_the_same_seeds_give_the_same_texts_and_others_give_others(engine: TransformersEngine):
+    asked = requests(SAMPLED, PROMPTS[:1] * 4)
+    first = [answer.text for answer in engine.complete(asked, [1, 2, 3, 1])]
+    torch.manual_seed(99)  # the global chance plays no part
+    torch.rand(3)
+    assert [answer.text for answer in engine.complete(asked, [1, 2, 3, 1])] == first
+    assert first[0] == first[3]
+    assert len(set(first)) == 3
+
+
+def test_temperature_0_takes_no_notice_of_seeds_and_of_top_p(engine: TransformersEngine):
+    asked = requests(GREEDY, PROMPTS[:2])
+    assert engine.complete(asked, [1, 2]) == engine.complete(asked, [3, 4])
+    narrow = requests(replace(GREEDY, top_p=0.1), PROMPTS[:2])
+    assert engine.complete(narrow, [1, 2]) == engine.complete(asked, [1, 2])
+
+
+def test_greedy_text_is_the_likeliest_token_each_time(engine: TransformersEngine):
+    asked = requests(replace(GREEDY, repetition_penalty=1.0, max_tokens=6), PROMPTS[1:2])
+    ids = encode_chat(engine.tokenizer, asked[0].messages)
+    expected = []
+    with torch.inference_mode():
+        for _ in range(6):
+            expected.append(int(engine.model(torch.tensor([ids + expected])).logits[0, -1].argmax()))
+    [answer] = engine.complete(asked, [1])
+    assert answer.text == engine.tokenizer.decode(expected)
+
+
+def test_a_tiny_top_p_draws_the_likeliest_token_whatever_the_seed(engine: TransformersEngine):
+    [greedy] = engine.complete(requests(GREEDY, PROMPTS[1:2]), [1])
+    narrow = requests(replace(SAMPLED, top_p=1e-6), PROMPTS[1:2] * 3)
+    assert {answer.text for answer in engine.complete(narrow, [1, 2, 3])} == {greedy.text}
+
+
+def test_an_answer_cut_at_max_tokens_says_length_and_a_finished_one_stop(engine: TransformersEngine):
+    short, long = requests(replace(GREEDY, max_tokens=2), PROMPTS[:1]), requests(replace(GREEDY, max_tokens=200), PROMPTS[:1])
+    [cut], [whole] = engine.complete(short, [1]), engine.complete(long, [1])
+    assert (cut.finish, cut.output_tokens) == ("length", 2)
+    assert whole.finish == "stop" and whole.text.startswith(cut.text) and not whole.text.endswith("<|im_end|>")
+    ids = engine.tokenizer.encode(whole.text, add_special_tokens=False)
+    assert abs(whole.output_tokens - (len(ids) + 1)) <= 2  # text and its end; a text may be cut into tokens in several ways
+    # With exactly as many tokens as the answer has, it is finished; with one less, its end is cut off.
+    for less, finish in ((0, "stop"), (1, "length")):
+        exact = requests(replace(GREEDY, max_tokens=whole.output_tokens - less), PROMPTS[:1])
+        [answer] = engine.complete(exact, [1])
+        assert (answer.finish, answer.text) == (finish, whole.text)
+
+
+def test_one_that_ends_early_is_not_filled_by_its_longer_neighbours(engine: TransformersEngine):
+    asked = requests(replace(GREEDY, max_tokens=60), ["你好", "写一首长诗"])
+    together = engine.complete(asked, seeds(asked))
+    assert together == alone(engine, asked)
+    assert {answer.finish for answer in together} == {"stop", "length"}
+
+
+def test_prompt_tokens_are_counted_without_padding(engine: TransformersEngine):
+    asked = requests(replace(GREEDY, max_tokens=1))
+    expected = [len(encode_chat(engine.tokenizer, request.messages)) for request in asked]
+    assert [answer.prompt_tokens for answer in engine.complete(asked, seeds(asked))] == expected
+
+
+def test_padding_is_not_penalised_as_repetition(engine: TransformersEngine):
+    """A base model without a pad token pads with its end; the penalty must not keep short prompts of a batch from ending."""
+    engine.pad = engine.tokenizer.eos_token_id
+    engine.tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}"
+    asked = requests(replace(GREEDY, max_tokens=40, repetition_penalty=2.0), ["你好", "再见", "很长的一段话，" * 30])
+    together = engine.complete(asked, seeds(asked))
+    assert together == alone(engine, asked)
+    assert "stop" in {answer.finish for answer in together}
+
+
+# -------------------------------------------------------------------------------------------------------- too long to fit
+
+
+def test_a_prompt_that_does_not_fit_fails_with_the_reason_and_the_others_are_answered(engine: TransformersEngine):
+    asked = requests(GREEDY, [PROMPTS[0], "长" * 3000, PROMPTS[1]])
+    engine.context = 2000
+    first, failed, second = engine.complete(asked, seeds(asked))
+    assert (failed.finish, failed.output_tokens) == ("failed", 0)
+    assert "2000" in failed.text and "context" in failed.text
+    assert failed.prompt_tokens > 2000
+    assert [first, second] == engine.complete([asked[0], asked[2]], seeds([asked[0], asked[2]]))
+
+
+def test_a_batch_in_which_nothing_fits_is_all_failed(engine: TransformersEngine):
+    engine.context = 10
+    for decoding in (GREEDY, Choose(("好", "差"))):
+        asked = requests(decoding)
+        assert [answer.finish for answer in engine.complete(asked, seeds(asked))] == ["failed"] * len(PROMPTS)
+
+
+def test_a_prompt_needs_room_for_one_token(engine: TransformersEngine):
+    asked = requests(GREEDY, PROMPTS[:1])
+    length = len(encode_chat(engine.tokenizer, asked[0].messages))
+    for context, finish, tokens in ((length, "failed", 0), (length + 1, "length", 1), (length + 3, "length", 3)):
+        engine.context = context
+        [answer] = engine.complete(asked, [1])
+        assert (answer.finish, answer.output_tokens) == (finish, tokens)
+
+
+@pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
+def test_a_neighbour_that_almost_fills_the_context_does_not_shorten_the_others(engine: TransformersEngine, decoding: Generate):
+    asked = requests(decoding, [PROMPTS[1], "春天来了，" * 30, PROMPTS[0]])
+    engine.context = len(encode_chat(engine.tokenizer, asked[1].messages)) + 2
+    together = engine.complete(asked, seeds(asked))
+    assert together == alone(engine, asked)
+    assert together[1].output_tokens == 2 < min(together[0].output_tokens, together[2].output_tokens)
+
+
+# ---------------------------------------------------------------------------------------------------------------- choose
+
+
+def test_chosen_log_probabilities_are_those_of_a_plain_forward_pass(engine: TransformersEngine):
+    words = ("好", "差", "是")
+    asked = requests(Choose(words))
+    tokens = [single_token(engine.tokenizer, word) for word in words]
+    answers = engine.complete(asked, seeds(asked))
+    for one, other in zip(answers, alone(engine, asked), strict=True):
+        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
+    for request, answer in zip(asked, answers, strict=True):
+        with torch.inference_mode():
+            logits = engine.model(torch.tensor([encode_chat(engine.tokenizer, request.messages)])).logits[0, -1]
+        expected = torch.log_softmax(logits.double(), -1)[tokens].tolist()
+        assert answer.logprobs == pytest.approx(expected, abs=1e-4)
+        assert answer.text == words[expected.index(max(expected))]
+        assert (answer.finish, answer.output_tokens) == ("choice", 1)
+
+
+def test_log_probabilities_are_in_the_order_of_the_words(engine: TransformersEngine):
+    [one] = engine.complete(requests(Choose(("好", "差")), PROMPTS[:1]), [1])
+    [two] = engine.complete(requests(Choose(("差", "好")), PROMPTS[:1]), [1])
+    assert one.logprobs == two.logprobs[::-1]
+    assert one.text == two.text
+
+
+def test_a_verdict_word_of_several_tokens_is_an_error_that_names_it(engine: TransformersEngine):
+    with pytest.raises(ValueError, match=r"'非常好的指令' is \d+ tokens"):
+        engine.complete(requests(Choose(("好", "非常好的指令")), PROMPTS[:1]), [1])
+    with pytest.raises(ValueError, match="'' is 0 tokens"):
+        single_token(engine.tokenizer, "")
+
+
+# ------------------------------------------------------------------------------------------------------------------ draw
+
+
+def test_draws_have_the_frequencies_of_the_softmax():
+    probabilities = torch.tensor([0.5, 0.25, 0.15, 0.1, 0.0])
+    draws = 4000
+    scores = probabilities.log().expand(draws, -1)
+    noisy = SeededDraw([Request((Message("user", str(n)),), GREEDY).seed("m") for n in range(draws)])(None, scores)
+    counts = Counter(noisy.argmax(-1).tolist())
+    assert counts[4] == 0
+    expected = (probabilities * draws).tolist()[:4]
+    chi_square = sum((counts[token] - share) ** 2 / share for token, share in enumerate(expected))
+    assert chi_square < 16.27  # 3 degrees of freedom, one in a thousand
+
+
+def test_successive_draws_of_one_row_have_them_too():
+    draw, scores = SeededDraw([7]), torch.tensor([[0.7, 0.2, 0.1]]).log()
+    counts = Counter(int(draw(None, scores).argmax()) for _ in range(3000))
+    chi_square = sum((counts[token] - share) ** 2 / share for token, share in enumerate((2100, 600, 300)))
+    assert chi_square < 13.82  # 2 degrees of freedom, one in a thousand
+
+
+def test_a_rows_draws_do_not_depend_on_the_other_rows():
+    scores = torch.randn(3, 50, generator=torch.Generator().manual_seed(1))
+    together, single = SeededDraw([1, 2, 3]), SeededDraw([2])
+    for _ in range(5):
+        assert torch.equal(together(None, scores)[1], single(None, scores[1:2])[0])
+
+
+def test_a_token_ruled_out_stays_ruled_out():
+    scores = torch.full((1, 100), float("-inf"))
+    scores[0, 42] = -30.0
+    assert all(int(SeededDraw([seed])(None, scores).argmax()) == 42 for seed in range(50))
+
+
+# --------------------------------------------------------------------------------------------------------------- loading
+
+
+def test_a_chat_template_from_a_file_takes_the_place_of_the_models_own(base_model: Path, tmp_path: Path):
+    file = tmp_path / "template.jinja"
+    file.write_text("{% for m in messages %}问：{{ m.content }}\n答：{% endfor %}", encoding="utf-8")
+    engine = TransformersEngine(str(base_model), SETTINGS, str(file))
+    assert engine.tokenizer.decode(encode_chat(engine.tokenizer, [Message("user", "好<|im_end|>")])) == "问：好<|im_end|>\n答："
+    assert engine.ends == [engine.tokenizer.eos_token_id]
+    assert next(engine.model.parameters()).dtype == torch.float32
+    assert not engine.model.training
+    assert set(engine.version()) == {"name", "transformers", "torch"}
