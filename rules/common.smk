@@ -110,12 +110,6 @@ def fields_as_json(wildcards):
     return json.dumps({"text": source.text, "title": source.title} if source.format == "jsonl" else None)
 
 
-def cut_option():
-    """How calibrate is told where to cut."""
-    perplexity = SETTINGS.perplexity
-    return ["--maximum", perplexity.maximum] if perplexity.maximum else ["--percentile", perplexity.percentile]
-
-
 def given_model(wildcards):
     return SETTINGS.models.base if wildcards.role == "base" else SETTINGS.models.given(wildcards.role)
 
@@ -133,8 +127,13 @@ def chat_template_option():
 
 def settings_of_training(role):
     """The training section without the other model's figures: changing those must not train this one again."""
-    other = {"label": "chat", "chat": "label"}[role]
-    return SETTINGS.training.model_dump_json(exclude={other})
+    others = {"label": {"chat", "grounded"}, "chat": {"label"}}[role]
+    return SETTINGS.training.model_dump_json(exclude=others)
+
+
+def polish_prompt_of_training():
+    """The chat model learns this prompt only where some of its pairs are grounded."""
+    return [SETTINGS.polish.prompt] if SETTINGS.training.grounded else []
 
 
 def facts_for_people():
@@ -142,7 +141,6 @@ def facts_for_people():
     return {
         "method": "label each text, score the instruction alone, polish the text into an answer",
         "length limit": f"{SETTINGS.primary.max_tokens} tokens",
-        "score threshold": f"p({SETTINGS.score.good}) ≥ {SETTINGS.score.threshold}",
         "rules": f"{SETTINGS.instructions.rules} for instructions, {SETTINGS.answers.rules} for answers",
         "instructions drawn with": str(SETTINGS.label.decoding),
         "answers drawn with": str(SETTINGS.polish.decoding),

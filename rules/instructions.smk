@@ -60,7 +60,7 @@ rule score:
         gpu=SETTINGS.resources.gpus_completions,
     params:
         code=code_digest("score.py"),
-        settings=section("score", without=("threshold",)),
+        settings=section("score", without=("threshold", "percentile")),
         engine=section("engine"),
         trust=TRUST,
         store=store_of("score"),
@@ -72,9 +72,40 @@ rule score:
         " --name 'score {wildcards.source}/{wildcards.shard}' --output {output.records:q} 2>&1 | tee {log:q}"
 
 
+rule calibrate_score:
+    input:
+        point_model=model_of("point"),
+        prompt=SETTINGS.score.prompt,
+        records=ancient(of_all_shards("scored") if SETTINGS.score.percentile is not None else []),
+        plan=ancient(RESULTS / "plan.json"),
+    output:
+        RESULTS / "calibration/score.json",
+    log:
+        RESULTS / "logs/calibrate_score.log",
+    benchmark:
+        RESULTS / "benchmarks/calibrate_score.tsv"
+    conda:
+        "../envs/kun.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_small_job,
+        runtime=30,
+    params:
+        code=code_digest("calibrate.py"),
+        cut=json.dumps(SETTINGS.score.threshold),
+        percentile=json.dumps(SETTINGS.score.percentile),
+        results=results_folder,
+    message:
+        "Find the score at which to cut"
+    shell:
+        "python $KUN_SCRIPTS/calibrate.py --folder scored --column score --cut {params.cut} --percentile {params.percentile}"
+        " --plan {input.plan:q} --results {params.results:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
 rule select_instructions:
     input:
         ledger=of_shard("scored", ".ledger.json"),
+        calibration=RESULTS / "calibration/score.json",
         records=ancient(of_shard("scored")),
     output:
         records=of_shard("curated"),
@@ -93,9 +124,8 @@ rule select_instructions:
     params:
         code=code_digest("select_instructions.py"),
         settings=section("instructions"),
-        threshold=json.dumps(SETTINGS.score.threshold),
     message:
         "Select instructions of {wildcards.source}/{wildcards.shard}"
     shell:
         "python $KUN_SCRIPTS/select_instructions.py --records {input.records:q} --settings {params.settings:q}"
-        " --threshold {params.threshold} --output {output.records:q} 2>&1 | tee {log:q}"
+        " --calibration {input.calibration:q} --output {output.records:q} 2>&1 | tee {log:q}"

@@ -94,6 +94,7 @@ use rule train_label_model as train_chat_model with:
         base=RESULTS / "models/given/base.json",
         ledger=RESULTS / "seed/pairs.ledger.json",
         seed=ancient(RESULTS / "seed/pairs.parquet"),
+        prompt=polish_prompt_of_training(),
     output:
         weights=directory(RESULTS / "models/chat/weights"),
         description=RESULTS / "models/chat/model.json",
@@ -103,7 +104,7 @@ use rule train_label_model as train_chat_model with:
         RESULTS / "benchmarks/train_chat_model.tsv"
     params:
         code=code_digest("train_model.py"),
-        task=["chat"],
+        task=["chat", *(["--polish-prompt", SETTINGS.polish.prompt] if SETTINGS.training.grounded else [])],
         settings=settings_of_training("chat"),
         max_tokens=SETTINGS.seed.max_tokens,
         trust=TRUST,

@@ -1,5 +1,5 @@
 # The n-gram model, and the perplexity at which to cut. Both are made once: documents that come later are measured with the same model
-# and held against the same number, so adding a shard moves nothing (`snakemake -R train_kenlm` or `-R calibrate` makes them again).
+# and held against the same number, so adding a shard moves nothing (`snakemake -R train_kenlm` or `-R calibrate_perplexity` makes them again).
 
 
 rule train_kenlm:
@@ -31,7 +31,7 @@ rule train_kenlm:
         " --model {params.model:q} --description {output.description:q} 2>&1 | tee {log:q}"
 
 
-rule calibrate:
+rule calibrate_perplexity:
     input:
         kenlm=RESULTS / "models/kenlm/model.json",
         signals=ancient(of_all_shards("signals") if SETTINGS.perplexity.percentile else []),
@@ -39,9 +39,9 @@ rule calibrate:
     output:
         RESULTS / "calibration/perplexity.json",
     log:
-        RESULTS / "logs/calibrate.log",
+        RESULTS / "logs/calibrate_perplexity.log",
     benchmark:
-        RESULTS / "benchmarks/calibrate.tsv"
+        RESULTS / "benchmarks/calibrate_perplexity.tsv"
     conda:
         "../envs/kun.yaml"
     threads: 1
@@ -50,10 +50,11 @@ rule calibrate:
         runtime=30,
     params:
         code=code_digest("calibrate.py"),
-        cut=cut_option(),
+        cut=json.dumps(SETTINGS.perplexity.maximum),
+        percentile=json.dumps(SETTINGS.perplexity.percentile),
         results=results_folder,
     message:
         "Find the perplexity at which to cut"
     shell:
-        "python $KUN_SCRIPTS/calibrate.py {params.cut:q} --plan {input.plan:q} --results {params.results:q}"
-        " --output {output:q} 2>&1 | tee {log:q}"
+        "python $KUN_SCRIPTS/calibrate.py --folder signals --column perplexity --cut {params.cut} --percentile {params.percentile}"
+        " --plan {input.plan:q} --results {params.results:q} --output {output:q} 2>&1 | tee {log:q}"

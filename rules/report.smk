@@ -7,7 +7,7 @@ rule report:
         ledger=RESULTS / "dataset/pairs.ledger.json",
         ledgers=of_all_shards("pairs", ".ledger.json"),
         pairs=ancient(RESULTS / "dataset/pairs.parquet"),
-        calibration=RESULTS / "calibration/perplexity.json",
+        cuts=[RESULTS / "calibration/perplexity.json", RESULTS / "calibration/score.json"],
         models=descriptions_of_all_models,
     output:
         RESULTS / "report/index.html",

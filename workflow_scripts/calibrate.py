@@ -1,4 +1,4 @@
-"""calibrate: the perplexity cut as a number, computed once and pinned: documents that come later are held against the same cut."""
+"""calibrate: a cut as a number, computed once and pinned: records that come later are held against the same cut."""
 
 import argparse
 import json
@@ -7,40 +7,41 @@ from pathlib import Path
 from kun.books.tables import metadata_of
 
 
-def pooled_cut(signals: list[Path], percentile: float) -> dict[str, float | int | str]:
-    """The percentile of all documents' perplexities, how many they are, and under which identity they were measured."""
+def pooled_cut(tables: list[Path], column: str, percentile: float) -> dict[str, float | int | str]:
+    """The percentile of a column over all tables, of how many records, and under which identity they were measured."""
     import polars as pl
 
-    identities = sorted({metadata_of(path)["perplexity"] for path in signals})
+    identities = sorted({metadata_of(path)[column] for path in tables})
     if len(identities) > 1:
         raise SystemExit(
-            f"perplexities of different identity cannot be pooled: {' and '.join(identities)}; measure the shards again"
+            f"values of {column} under different identities cannot be pooled: {' and '.join(identities)}; make them again"
         )
-    pooled = pl.concat([pl.scan_parquet(path).select("perplexity") for path in signals]).drop_nulls().collect()["perplexity"]
+    pooled = pl.concat([pl.scan_parquet(path).select(column) for path in tables]).drop_nulls().collect()[column]
     if not len(pooled):
-        raise SystemExit("no document has a perplexity: there is nothing to take a percentile of")
-    return {
-        "max_perplexity": round(pooled.quantile(percentile / 100, "linear"), 2),
-        "documents": len(pooled),
-        "identity": identities[0],
-    }
+        raise SystemExit(f"no record has a {column}: there is nothing to take a percentile of")
+    return {"cut": round(pooled.quantile(percentile / 100, "linear"), 4), "records": len(pooled), "identity": identities[0]}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    cut = parser.add_mutually_exclusive_group(required=True)
-    cut.add_argument("--maximum", type=float, help="the cut itself")
-    cut.add_argument("--percentile", type=float, help="take the cut from the pooled documents of all shards")
+    parser.add_argument("--folder", required=True, help="the stage whose tables hold the values")
+    parser.add_argument("--column", required=True, help="the values to cut: perplexity or score")
+    parser.add_argument("--cut", type=json.loads, required=True, help="the cut itself, or null")
+    parser.add_argument(
+        "--percentile", type=json.loads, required=True, help="take the cut from the pooled records of all shards; or null"
+    )
     parser.add_argument("--plan", type=Path, required=True, help="JSON: shard ids in plan order")
     parser.add_argument("--results", type=Path, required=True, help="folder that holds the stages' folders")
-    parser.add_argument("--output", type=Path, required=True, help="JSON: the cut, and the identity of the values it is for")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="JSON: the cut (null for none), and the identity of the values it is for"
+    )
     arguments = parser.parse_args()
-    facts = {"max_perplexity": arguments.maximum, "percentile": arguments.percentile, "documents": None, "identity": None}
+
+    facts = {"cut": arguments.cut, "percentile": arguments.percentile, "records": None, "identity": None}
     if arguments.percentile is not None:
-        signals = [
-            arguments.results / "signals" / f"{shard}.parquet" for shard in json.loads(arguments.plan.read_text(encoding="utf-8"))
-        ]
-        facts |= pooled_cut(signals, arguments.percentile)
+        shards = json.loads(arguments.plan.read_text(encoding="utf-8"))
+        tables = [arguments.results / arguments.folder / f"{shard}.parquet" for shard in shards]
+        facts |= pooled_cut(tables, arguments.column, arguments.percentile)
     arguments.output.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 

@@ -34,6 +34,15 @@ def curve(title: str, trained: dict[str, Any]) -> dict[str, Any]:
     return {"title": title, "words": words, "points": points, "top": f"{high:.2f}", "bottom": f"{low:.2f}"}
 
 
+def _cut(calibration: dict[str, Any]) -> str:
+    """A pinned cut in words."""
+    if calibration["cut"] is None:
+        return "none"
+    if calibration["percentile"] is None:
+        return str(calibration["cut"])
+    return f"{calibration['cut']}, the {calibration['percentile']:g}th percentile of {calibration['records']} ({calibration['identity']})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plan", type=Path, required=True, help="JSON: shard ids in plan order")
@@ -45,11 +54,14 @@ def main() -> None:
 
     funnel = read_funnel(arguments.results, json.loads(arguments.plan.read_text(encoding="utf-8")))
     models = {role: json.loads(Path(path).read_text(encoding="utf-8")) for role, path in arguments.models.items()}
-    calibration = json.loads((arguments.results / "calibration" / "perplexity.json").read_text(encoding="utf-8"))
+    cuts = {
+        name: json.loads((arguments.results / "calibration" / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("perplexity", "score")
+    }
     trained = {model["trained"]["role"]: model["trained"] for model in models.values() if "trained" in model}
     facts = [
         *arguments.facts["facts"].items(),
-        ("perplexity cut", f"{calibration['max_perplexity']} ({calibration['identity']})"),
+        *((f"{name} cut", _cut(cut)) for name, cut in cuts.items()),
         *((f"{role} model", f"{model['path']} · {model['fingerprint']}") for role, model in models.items()),
         *(
             (f"tokens to {stage}", f"{tokens['prompt_tokens']} read, {tokens['output_tokens']} written")

@@ -1,5 +1,8 @@
 """score: the point model's verdict on each instruction alone, read from the probabilities of two words. Nothing is cut here."""
 
+import json
+
+from kun.books.digests import digest
 from kun.books.stage import Stage
 from kun.completions.requests import Choose, Request
 from kun.roles.columns import SCORED
@@ -16,7 +19,9 @@ def main() -> None:
 
     prompt = read_prompt(arguments.prompt, "instruction")
     decoding = Choose((arguments.settings.good, arguments.settings.bad))
-    with Stage("score", arguments.output, SCORED) as stage:
+    # Scores of another judge or another question must never be cut at the same number: this travels with the column.
+    judge = digest(json.loads(arguments.model.read_text(encoding="utf-8"))["fingerprint"], arguments.prompt.read_bytes())
+    with Stage("score", arguments.output, SCORED, {"score": judge}) as stage:
         for row, completion, model in asked(
             arguments, stage, lambda row: Request(ask_with(prompt, instruction=row["instruction"]), decoding)
         ):

@@ -26,16 +26,16 @@ def main() -> None:
     if calibration["identity"] not in (None, measured):
         raise SystemExit(
             f"the cut was calibrated for perplexities of {calibration['identity']}, but {arguments.signals} holds those of {measured}; "
-            "calibrate again: snakemake -R calibrate"
+            "calibrate again: snakemake -R calibrate_perplexity"
         )
     owners = {row["row"]: row["owner"] for row in read_rows(arguments.duplicates)}
     with Stage("select_primary", arguments.output, PRIMARY) as stage:
-        stage.notes = {"max_perplexity": calibration["max_perplexity"], "perplexity": measured}
+        stage.notes = {"max_perplexity": calibration["cut"], "perplexity": measured}
         pairs = zip(read_rows(arguments.documents), read_rows(arguments.signals), strict=True)
         for place, (document, signals) in enumerate(pairs):
             stage.take()
             row = document | {"tokens": signals["tokens"], "perplexity": signals["perplexity"]}
-            if reason := reason_to_drop(signals, arguments.settings, calibration["max_perplexity"], owners.get(place)):
+            if reason := reason_to_drop(signals, arguments.settings, calibration["cut"], owners.get(place)):
                 stage.drop(row, *reason)
             else:
                 stage.keep(row)

@@ -3,14 +3,27 @@
 import argparse
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from kun.books.digests import digest
-from kun.books.tables import read_rows
+from kun.books.tables import Row, read_rows
 from kun.completions.fingerprint import model_fingerprint
+from kun.completions.requests import Message
 from kun.roles.prompt import read_prompt
 from kun.settings.training import Run, Training
-from kun.training.examples import forward, inverted, tokenised
+from kun.training.examples import forward, grounded, inverted, is_grounded, tokenised
+
+
+def conversations(arguments: argparse.Namespace) -> Callable[[Row], tuple[tuple[Message, ...], str]]:
+    """How this role sees a pair: messages and the completion to learn."""
+    if arguments.role == "label":
+        label_prompt = read_prompt(arguments.label_prompt, "text")
+        return lambda pair: inverted(pair, label_prompt)
+    if arguments.settings.grounded:
+        polish_prompt = read_prompt(arguments.polish_prompt, "text", "instruction")
+        return lambda pair: grounded(pair, polish_prompt) if is_grounded(pair, arguments.settings.grounded) else forward(pair)
+    return forward
 
 
 def main() -> None:
@@ -21,6 +34,7 @@ def main() -> None:
     parser.add_argument("--base", type=Path, required=True, help="the base model's description, by locate_model")
     parser.add_argument("--seed", type=Path, required=True, help="pairs, by prepare_seed")
     parser.add_argument("--label-prompt", type=Path, help="the prompt that the label model is asked with")
+    parser.add_argument("--polish-prompt", type=Path, help="the prompt of grounded pairs, where training.grounded asks for some")
     parser.add_argument("--settings", type=Training.model_validate_json, required=True, help="the training section, as JSON")
     parser.add_argument("--max-tokens", type=int, required=True, help="pairs that are longer are left out, and counted")
     parser.add_argument("--trust-remote-code", action="store_true")
@@ -40,13 +54,12 @@ def main() -> None:
     if tokenizer.chat_template is None:
         raise SystemExit("models.chat_template: the base model brings no chat template, so one is needed")
 
-    prompt = read_prompt(arguments.label_prompt, "text") if arguments.role == "label" else None
+    to_conversation = conversations(arguments)
     pairs = list(read_rows(arguments.seed))
     sides: dict[bool, list] = {True: [], False: []}
     too_long = 0
     for pair in pairs:
-        conversation = inverted(pair, prompt) if prompt else forward(pair)
-        [example] = tokenised(tokenizer, [conversation])
+        [example] = tokenised(tokenizer, [to_conversation(pair)])
         if len(example["input_ids"]) > arguments.max_tokens:
             too_long += 1
         else:
@@ -84,6 +97,7 @@ def main() -> None:
             "epochs": run.epochs,
             "learning_rate": run.learning_rate,
             "batch": arguments.settings.batch,
+            "grounded": arguments.settings.grounded,
             **measured,
         },
     }

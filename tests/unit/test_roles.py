@@ -161,7 +161,7 @@ def test_the_words_of_a_refusal_further_on_are_none(parse):
 
 
 def test_a_long_refusal_is_shortened_for_the_ledger():
-    assert len(instruction_of(stopped("抱歉" + "啊" * 1000)).detail) == 40
+    assert len(instruction_of(stopped("抱歉，" + "啊" * 1000)).detail) == 40
 
 
 @pytest.mark.parametrize("parse", [instruction_of, answer_of])

@@ -15,8 +15,11 @@ _MANY_BLANK_LINES = re.compile(r"\n{3,}")
 
 
 def _unseen(character: str) -> bool:
-    """Control, format (zero-width, direction marks), surrogate, private and unassigned characters; new line, tab and the joiner of emoji stay."""
-    return unicodedata.category(character)[0] == "C" and character not in "\n\t\u200d"
+    """Control, format (zero-width, direction marks), surrogate and private characters; new line, tab and the joiner of emoji stay.
+
+    Unassigned ones stay too: which they are depends on Python's Unicode version, and a text's id must not.
+    """
+    return unicodedata.category(character) in ("Cc", "Cf", "Cs", "Co") and character not in "\n\t\u200d"
 
 
 class _Unseen(dict):

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from kun.settings.base import Section
 from kun.settings.completions import Decoding
@@ -23,8 +23,20 @@ class Score(Section):
     good: str = Field("好", description="the verdict for a good instruction; one token of the point model")
     bad: str = Field("差", description="the verdict for a bad one; one token of the point model")
     threshold: float | None = Field(
-        0.5, ge=0, le=1, description="keep instructions whose p(good) among the two is at least this; null: no cut"
+        0.5, ge=0, le=1, description="keep instructions whose p(good) among the two words is at least this"
     )
+    percentile: float | None = Field(
+        None,
+        ge=0,
+        lt=100,
+        description="with `threshold: null`: take the threshold from all instructions' scores, once, and pin it; null: no cut",
+    )
+
+    @model_validator(mode="after")
+    def one_cut(self) -> "Score":
+        if self.threshold is not None and self.percentile is not None:
+            raise ValueError("give `threshold` or `percentile`, and null for the other")
+        return self
 
 
 class Instructions(Section):

@@ -24,6 +24,13 @@ class Run(Section):
 class Training(Section):
     label: Run = Field(Run(epochs=6), description="label model: output → instruction (Kun: 6 epochs, 1e-5)")
     chat: Run = Field(Run(epochs=4), description="primary chat model: instruction → output (Kun: 4 epochs, 1e-5)")
+    grounded: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the pairs that the chat model learns as polishing, with the output as the known text. "
+        "Not in Kun (0); it teaches small models to keep to the text",
+    )
     batch: int = Field(128, ge=1, description="pairs per optimiser step")
     micro_batch: int = Field(8, ge=1, description="pairs computed at once; the rest of a batch is accumulated")
     warmup: float = Field(0.03, ge=0, lt=1, description="share of the steps in which the learning rate rises")

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from jinja2 import Template
 
+from kun.books.digests import digest
 from kun.books.tables import Row
 from kun.completions.chat import closing_token, encode_chat, encode_text
 from kun.completions.requests import Message
@@ -15,6 +16,16 @@ Example = dict[str, list[int]]  # input_ids, labels
 def forward(pair: Row) -> tuple[tuple[Message, ...], str]:
     """The primary chat model: instruction → output."""
     return (Message("user", pair["instruction"]),), pair["output"]
+
+
+def grounded(pair: Row, polish_prompt: Template) -> tuple[tuple[Message, ...], str]:
+    """The primary chat model, learning to keep to a text: instruction and output as the known text → output."""
+    return ask_with(polish_prompt, text=pair["output"], instruction=pair["instruction"]), pair["output"]
+
+
+def is_grounded(pair: Row, share: float) -> bool:
+    """A choice by content, so that it stays when pairs are added or moved."""
+    return int(digest("grounded", pair["id"], size=4), 16) / 2**32 < share
 
 
 def inverted(pair: Row, label_prompt: Template) -> tuple[tuple[Message, ...], str]:
