@@ -3,7 +3,6 @@
 import argparse
 import heapq
 import json
-import textwrap
 from pathlib import Path
 
 from kun.books.tables import read_rows
@@ -25,7 +24,8 @@ def main() -> None:
     # Those whose ids sort first: chance by content, the same in every run.
     for row in heapq.nsmallest(arguments.pairs, rows, key=lambda row: row["id"]):
         print(f"\n  指令  {row['instruction']}")
-        print(textwrap.indent(textwrap.shorten(row["output"], 160, placeholder="……"), "  回答  "))
+        answer = " ".join(row["output"].split())
+        print(f"  回答  {answer[:120]}{'……' if len(answer) > 120 else ''}")
         print(f"        {row['source']}, score {row['score']:.2f}")
     print(f"\nDataset  {arguments.results}/dataset/   pairs.parquet, alpaca.json, messages.jsonl, README.md")
     print(f"Report   {arguments.results}/report/index.html")

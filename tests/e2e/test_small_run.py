@@ -84,7 +84,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(finished: Project, tm
     running = subprocess.Popen(
         project.command(), cwd=project.folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
-    until = time.monotonic() + 120
+    until = time.monotonic() + 400
     while not any(journal.stat().st_size for journal in journals.rglob("*.jsonl")):
         assert running.poll() is None and time.monotonic() < until, f"no {stage} answer came"
         time.sleep(0.05)

@@ -8,19 +8,21 @@ from tqdm import tqdm
 
 T = TypeVar("T")
 SECONDS_BETWEEN_LINES = 10
-LINE = "{desc}: {n_fmt} of {total_fmt} {unit} · {rate_fmt} · {elapsed} gone, {remaining} left"
-LINE_WITHOUT_TOTAL = "{desc}: {n_fmt} {unit} · {rate_fmt} · {elapsed} gone"
+LINE = "{desc}: {n_fmt} of {total_fmt}{unit} · {rate_fmt} · {elapsed} gone, {remaining} left"
+LINE_WITHOUT_TOTAL = "{desc}: {n_fmt}{unit} · {rate_fmt} · {elapsed} gone"
 
 
 class _Lines:
     """tqdm redraws one line with carriage returns; a log wants whole lines."""
 
     def __init__(self, stream: TextIO):
-        self.stream = stream
+        self.stream, self.said = stream, ""
 
     def write(self, text: str) -> None:
-        if text.strip():
-            self.stream.write(text.strip("\r\n ") + "\n")
+        line = text.strip("\r\n ")
+        if line and line.partition(" · ")[0] != self.said:  # else there is nothing new since the last line
+            self.said = line.partition(" · ")[0]
+            self.stream.write(line + "\n")
 
     def flush(self) -> None:
         self.stream.flush()
@@ -33,7 +35,7 @@ def meter(total: int | None, what: str, unit: str) -> tqdm:
     return tqdm(
         total=total,
         desc=what,
-        unit=f"{unit}",
+        unit=f" {unit}",
         file=_Lines(sys.stderr),
         mininterval=SECONDS_BETWEEN_LINES,
         maxinterval=SECONDS_BETWEEN_LINES,

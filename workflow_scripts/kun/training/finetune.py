@@ -28,7 +28,7 @@ class _Shown(TrainerCallback):
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
         if logs and "loss" in logs:
             self.curve.append({"step": state.global_step, "loss": round(logs["loss"], 5), "learning_rate": logs["learning_rate"]})
-            self.bar.set_description(f"{self.what} (loss {logs['loss']:.3f})", refresh=False)
+            self.bar.set_description_str(f"{self.what} (loss {logs['loss']:.3f})", refresh=False)
             self.bar.update()
 
     def on_train_end(self, *_: Any, **__: Any) -> None:
