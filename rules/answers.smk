@@ -3,7 +3,7 @@
 
 rule polish:
     input:
-        ledger=of_shard("curated", ".ledger.json"),
+        ledger=after_duplicates("curated"),
         records=ancient(of_shard("curated")),
         model=model_of("answer"),
         prompt=SETTINGS.polish.prompt,
@@ -38,7 +38,7 @@ rule polish:
 
 rule check_answers:
     input:
-        ledger=of_shard("polished", ".ledger.json"),
+        ledger=after_duplicates("polished"),
         records=ancient(of_shard("polished")),
     output:
         records=of_shard("pairs"),

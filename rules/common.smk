@@ -53,10 +53,18 @@ def raw_file(wildcards):
     return SHARDS[f"{wildcards.source}/{wildcards.shard}"].path
 
 
-def duplicates_digest(wildcards):
-    """Known only when the checkpoint has run: it may leave a shard's duplicates as they were."""
-    checkpoints.find_duplicates.get()
-    return RESULTS / f"duplicates/{wildcards.source}/{wildcards.shard}.digest"
+def after_duplicates(folder, ending=".ledger.json"):
+    """A shard's file of a stage, asked for only when the checkpoint has run.
+
+    Every stage after it asks this way. Snakemake marks what follows a rerun job before that job has run and does not take the mark
+    back; jobs that wait for a checkpoint are judged anew, so shards whose duplicates stayed as they were are left alone.
+    """
+
+    def known_now(wildcards):
+        checkpoints.find_duplicates.get()
+        return RESULTS / folder / f"{wildcards.source}/{wildcards.shard}{ending}"
+
+    return known_now
 
 
 def primary_of_all_shards(wildcards):

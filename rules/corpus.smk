@@ -105,7 +105,7 @@ checkpoint find_duplicates:
 rule select_primary:
     input:
         ledger=of_shard("signals", ".ledger.json"),
-        duplicates_digest=duplicates_digest,
+        duplicates_digest=after_duplicates("duplicates", ".digest"),
         calibration=RESULTS / "calibration/perplexity.json",
         documents=ancient(of_shard("documents")),
         signals=ancient(of_shard("signals")),

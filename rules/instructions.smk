@@ -4,7 +4,7 @@
 
 rule label:
     input:
-        ledger=of_shard("primary", ".ledger.json"),
+        ledger=after_duplicates("primary"),
         records=ancient(of_shard("primary")),
         model=model_of("label"),
         prompt=SETTINGS.label.prompt,
@@ -39,7 +39,7 @@ rule label:
 
 rule score:
     input:
-        ledger=of_shard("labelled", ".ledger.json"),
+        ledger=after_duplicates("labelled"),
         records=ancient(of_shard("labelled")),
         model=model_of("point"),
         prompt=SETTINGS.score.prompt,
@@ -104,7 +104,7 @@ rule calibrate_score:
 
 rule select_instructions:
     input:
-        ledger=of_shard("scored", ".ledger.json"),
+        ledger=after_duplicates("scored"),
         calibration=RESULTS / "calibration/score.json",
         records=ancient(of_shard("scored")),
     output:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from e2e.conftest import Project, finished_jobs, jobs_of
+from kun.books.tables import read_rows
 
 AGGREGATES = {"find_duplicates": 1, "assemble": 1, "export": 1, "report": 1, "all": 1}
 CHAIN = ("ingest", "measure", "select_primary", "label", "score", "select_instructions", "polish", "check_answers")
@@ -30,7 +31,8 @@ def test_one_changed_line_reruns_its_shard_and_asks_about_nothing_else(finished:
     }
     assert touched <= {"duplicates", "dataset"}
     assert 1 <= project.answers() - before <= 3, "the new line's instruction, its score and its answer"
-    assert any("糖醋排骨" in pair["output"] or "餐" in pair["instruction"] for pair in json.loads(project.dataset()["alpaca.json"]))
+    [primary] = (path for path in project.path("results/primary/skypile").glob("*head_0000*.parquet") if "dropped" not in path.name)
+    assert any("糖醋排骨" in row["text"] for row in read_rows(primary))
 
 
 def test_a_line_added_to_one_shard_that_copies_another_shards_text_changes_no_other_shard(
