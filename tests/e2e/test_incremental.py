@@ -52,11 +52,14 @@ def test_a_line_added_to_one_shard_that_copies_another_shards_text_changes_no_ot
 def test_an_owner_that_disappears_hands_its_text_to_the_copy_in_the_same_run(finished: Project, tmp_path: Path) -> None:
     project = finished.copied_to(tmp_path / "kun")
     first, second = (project.path(f"data/SkyPile-150B/data/2020-40_zh_head_000{number}.jsonl") for number in (0, 1))
-    owner, *rest = first.read_bytes().splitlines(keepends=True)
+    [primary] = (path for path in project.path("results/primary/skypile").glob("*head_0000*.parquet") if "dropped" not in path.name)
+    kept = {row["text"] for row in read_rows(primary)}
+    lines = first.read_bytes().splitlines(keepends=True)
+    owner = next(line for line in lines if json.loads(line)["text"] in kept)
     with second.open("ab") as stream:
         stream.write(owner)
     project.snakemake()
-    first.write_bytes(b"".join(rest))
+    first.write_bytes(b"".join(line for line in lines if line != owner))
     ran = finished_jobs(project.snakemake())
     assert ran["ingest"] == 1 and ran["select_primary"] == 2, (
         "the other shard's duplicates changed, so it is selected again as well"

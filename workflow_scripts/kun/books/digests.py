@@ -94,7 +94,9 @@ def _files_of(module: str) -> Iterable[Path]:
     parts = module.split(".")
     for end in range(1, len(parts) + 1):
         base = HERE.joinpath(*parts[:end])
-        for file in (base / "__init__.py", base.with_suffix(".py"), *sorted(base.glob("*.jinja"))):
+        # A package imported by its own name is imported for the templates beside it.
+        templates = sorted(base.glob("*.jinja")) if end == len(parts) else []
+        for file in (base / "__init__.py", base.with_suffix(".py"), *templates):
             if file.is_file():
                 yield file
 
