@@ -210,3 +210,20 @@ def test_the_schema_takes_what_is_right_and_refuses_a_misspelt_key():
     jsonschema.validate(yaml.safe_load(as_yaml()), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({"primary": {"max_token": 5}}, schema)
+
+
+@pytest.mark.parametrize("name", ["demo.yaml", "kun-34b.yaml"])
+def test_the_shipped_configurations_have_no_key_or_value_that_is_unknown(root, name):
+    Settings.model_validate(yaml.safe_load((root / "config" / name).read_text(encoding="utf-8")))
+
+
+def test_the_published_sizes_carry_kuns_figures(root):
+    published = Settings.model_validate(yaml.safe_load((root / "config/kun-34b.yaml").read_text(encoding="utf-8")))
+    label, chat = published.training.label, published.training.chat
+    assert (label.epochs, label.learning_rate, chat.epochs, chat.learning_rate, published.primary.max_tokens) == (6, 1e-5, 4, 1e-5, 512)
+
+
+def test_a_score_is_cut_by_one_number_or_by_one_percentile(good):
+    good["score"] = {"threshold": 0.5, "percentile": 50}
+    with pytest.raises(BadConfiguration, match="score: give `threshold` or `percentile`"):
+        load(good)
