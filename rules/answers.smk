@@ -31,7 +31,7 @@ rule polish:
     message:
         "Polish the answers of {wildcards.source}/{wildcards.shard}"
     shell:
-        "python $KUN_SCRIPTS/polish.py --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}"
+        'python "$KUN_SCRIPTS/polish.py" --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}'
         " --settings {params.settings:q} --engine {params.engine:q} {params.trust} --store {params.store:q}"
         " --name 'polish {wildcards.source}/{wildcards.shard}' --output {output.records:q} 2>&1 | tee {log:q}"
 
@@ -60,5 +60,5 @@ rule check_answers:
     message:
         "Check the answers of {wildcards.source}/{wildcards.shard}"
     shell:
-        "python $KUN_SCRIPTS/check_answers.py --records {input.records:q} --settings {params.settings:q}"
+        'python "$KUN_SCRIPTS/check_answers.py" --records {input.records:q} --settings {params.settings:q}'
         " --output {output.records:q} 2>&1 | tee {log:q}"

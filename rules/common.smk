@@ -14,6 +14,7 @@ os.environ.update(KUN_SCRIPTS=str(SCRIPTS), PATH=f"{Path(sys.executable).parent}
 from snakemake.exceptions import WorkflowError
 
 from kun.books.digests import code_digest
+from kun.completions.fingerprint import deciding_files
 from kun.corpus.plan import NoFiles, plan_shards
 from kun.settings.load import BadConfiguration, load
 
@@ -71,6 +72,27 @@ def primary_of_all_shards(wildcards):
     return of_all_shards("primary", ".ledger.json")
 
 
+def pinned_to(made, folder):
+    """A stage's files for the shards that a pinned result was made from, or for all shards where it is not made yet.
+
+    The result names its shards; asking for the same files again, whatever the plan holds now, keeps it as it is. Removing the file is
+    how it is made again.
+    """
+
+    def files(wildcards):
+        recorded = json.loads(made.read_text(encoding="utf-8"))["shards"] if made.is_file() else list(SHARDS)
+        known = all(shard in SHARDS or (RESULTS / folder / f"{shard}.parquet").is_file() for shard in recorded)
+        return [RESULTS / folder / f"{shard}.parquet" for shard in (recorded if known else SHARDS)]
+
+    return files
+
+
+KENLM_MADE = RESULTS / "models/kenlm/model.json"
+documents_for_reference = [] if KENLM.model or KENLM.reference else pinned_to(KENLM_MADE, "documents")
+signals_for_calibration = pinned_to(RESULTS / "calibration/perplexity.json", "signals") if SETTINGS.perplexity.percentile else []
+scores_for_calibration = pinned_to(RESULTS / "calibration/score.json", "scored") if SETTINGS.score.percentile is not None else []
+
+
 # Models
 
 
@@ -124,8 +146,9 @@ def given_model(wildcards):
 
 def files_of_given_model(wildcards):
     """What tells that a model's folder changed; nothing for a hub id."""
-    folder = Path(given_model(wildcards)).expanduser()
-    return sorted(folder.glob("*.safetensors")) + sorted(folder.glob("*.json")) if folder.is_dir() else []
+    folder = Path(given_model(wildcards))
+    template = SETTINGS.models.chat_template
+    return [*(deciding_files(folder) if folder.is_dir() else []), *([template] if template else [])]
 
 
 def chat_template_option():

@@ -39,7 +39,7 @@ rule ingest:
     message:
         "Read {wildcards.source}/{wildcards.shard}"
     shell:
-        "python $KUN_SCRIPTS/ingest.py --shard {params.shard:q} --fields {params.fields:q} --output {output.documents:q}"
+        'python "$KUN_SCRIPTS/ingest.py" --shard {params.shard:q} --fields {params.fields:q} --output {output.documents:q}'
         " 2>&1 | tee {log:q}"
 
 
@@ -65,10 +65,11 @@ rule measure:
         runtime=120,
     params:
         code=code_digest("measure.py"),
+        trust=TRUST,
     message:
         "Measure {wildcards.source}/{wildcards.shard}"
     shell:
-        "python $KUN_SCRIPTS/measure.py --documents {input.documents:q} --tokenizer {input.tokenizer:q} --kenlm {input.kenlm:q}"
+        'python "$KUN_SCRIPTS/measure.py" --documents {input.documents:q} --tokenizer {input.tokenizer:q} {params.trust} --kenlm {input.kenlm:q}'
         " --name {wildcards.source}/{wildcards.shard} --output {output.signals:q} 2>&1 | tee {log:q}"
 
 
@@ -99,12 +100,14 @@ checkpoint find_duplicates:
     message:
         "Find duplicates among all shards"
     shell:
-        "python $KUN_SCRIPTS/find_duplicates.py --plan {input.plan:q} --results {params.results:q} 2>&1 | tee {log:q}"
+        'python "$KUN_SCRIPTS/find_duplicates.py" --plan {input.plan:q} --results {params.results:q} 2>&1 | tee {log:q}'
 
 
 rule select_primary:
     input:
         ledger=of_shard("signals", ".ledger.json"),
+        # Equal texts have equal signals, but their locators, titles and categories may have changed.
+        documents_ledger=of_shard("documents", ".ledger.json"),
         duplicates_digest=after_duplicates("duplicates", ".digest"),
         calibration=RESULTS / "calibration/perplexity.json",
         documents=ancient(of_shard("documents")),
@@ -130,6 +133,6 @@ rule select_primary:
     message:
         "Select primary data of {wildcards.source}/{wildcards.shard}"
     shell:
-        "python $KUN_SCRIPTS/select_primary.py --documents {input.documents:q} --signals {input.signals:q}"
+        'python "$KUN_SCRIPTS/select_primary.py" --documents {input.documents:q} --signals {input.signals:q}'
         " --duplicates {input.duplicates:q} --calibration {input.calibration:q} --settings {params.settings:q}"
         " --output {output.primary:q} 2>&1 | tee {log:q}"

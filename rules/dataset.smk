@@ -26,7 +26,7 @@ rule assemble:
     message:
         "Assemble the dataset"
     shell:
-        "python $KUN_SCRIPTS/assemble.py --plan {input.plan:q} --results {params.results:q} --output {output.pairs:q} 2>&1 | tee {log:q}"
+        'python "$KUN_SCRIPTS/assemble.py" --plan {input.plan:q} --results {params.results:q} --output {output.pairs:q} 2>&1 | tee {log:q}'
 
 
 rule export:
@@ -59,5 +59,5 @@ rule export:
     message:
         "Export the dataset and write its card"
     shell:
-        "python $KUN_SCRIPTS/export.py --pairs {input.pairs:q} --plan {input.plan:q} --results {params.results:q}"
+        'python "$KUN_SCRIPTS/export.py" --pairs {input.pairs:q} --plan {input.plan:q} --results {params.results:q}'
         " --models {params.models:q} --facts {params.facts:q} 2>&1 | tee {log:q}"

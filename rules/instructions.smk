@@ -32,7 +32,7 @@ rule label:
     message:
         "Write instructions for {wildcards.source}/{wildcards.shard}"
     shell:
-        "python $KUN_SCRIPTS/label.py --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}"
+        'python "$KUN_SCRIPTS/label.py" --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}'
         " --settings {params.settings:q} --engine {params.engine:q} {params.trust} --store {params.store:q}"
         " --name 'label {wildcards.source}/{wildcards.shard}' --output {output.records:q} 2>&1 | tee {log:q}"
 
@@ -67,7 +67,7 @@ rule score:
     message:
         "Score the instructions of {wildcards.source}/{wildcards.shard}"
     shell:
-        "python $KUN_SCRIPTS/score.py --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}"
+        'python "$KUN_SCRIPTS/score.py" --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}'
         " --settings {params.settings:q} --engine {params.engine:q} {params.trust} --store {params.store:q}"
         " --name 'score {wildcards.source}/{wildcards.shard}' --output {output.records:q} 2>&1 | tee {log:q}"
 
@@ -76,7 +76,7 @@ rule calibrate_score:
     input:
         point_model=model_of("point"),
         prompt=SETTINGS.score.prompt,
-        records=ancient(of_all_shards("scored") if SETTINGS.score.percentile is not None else []),
+        records=ancient(scores_for_calibration),
         plan=ancient(RESULTS / "plan.json"),
     output:
         RESULTS / "calibration/score.json",
@@ -98,7 +98,7 @@ rule calibrate_score:
     message:
         "Find the score at which to cut"
     shell:
-        "python $KUN_SCRIPTS/calibrate.py --folder scored --column score --cut {params.cut} --percentile {params.percentile}"
+        'python "$KUN_SCRIPTS/calibrate.py" --folder scored --column score --cut {params.cut} --percentile {params.percentile}'
         " --plan {input.plan:q} --results {params.results:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
@@ -127,5 +127,5 @@ rule select_instructions:
     message:
         "Select instructions of {wildcards.source}/{wildcards.shard}"
     shell:
-        "python $KUN_SCRIPTS/select_instructions.py --records {input.records:q} --settings {params.settings:q}"
+        'python "$KUN_SCRIPTS/select_instructions.py" --records {input.records:q} --settings {params.settings:q}'
         " --calibration {input.calibration:q} --output {output.records:q} 2>&1 | tee {log:q}"

@@ -25,7 +25,7 @@ rule locate_model:
     message:
         "Find the {wildcards.role} model"
     shell:
-        "python $KUN_SCRIPTS/locate_model.py --name {params.name:q} {params.template:q} --description {output.description:q}"
+        'python "$KUN_SCRIPTS/locate_model.py" --name {params.name:q} {params.template:q} --description {output.description:q}'
         " --tokenizer {output.tokenizer:q} 2>&1 | tee {log:q}"
 
 
@@ -52,7 +52,7 @@ rule prepare_seed:
     message:
         "Check and split the seed pairs"
     shell:
-        "python $KUN_SCRIPTS/prepare_seed.py --settings {params.settings:q} --output {output.pairs:q} 2>&1 | tee {log:q}"
+        'python "$KUN_SCRIPTS/prepare_seed.py" --settings {params.settings:q} --output {output.pairs:q} 2>&1 | tee {log:q}'
 
 
 rule train_label_model:
@@ -84,7 +84,7 @@ rule train_label_model:
     message:
         "Train the label model on inverted seed pairs"
     shell:
-        "python $KUN_SCRIPTS/train_model.py --role {params.task:q} --base {input.base:q} --seed {input.seed:q}"
+        'python "$KUN_SCRIPTS/train_model.py" --role {params.task:q} --base {input.base:q} --seed {input.seed:q}'
         " --settings {params.settings:q} --max-tokens {params.max_tokens} {params.trust}"
         " --weights {output.weights:q} --description {output.description:q} 2>&1 | tee {log:q}"
 

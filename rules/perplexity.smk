@@ -1,11 +1,12 @@
-# The n-gram model, and the perplexity at which to cut. Both are made once: documents that come later are measured with the same model
-# and held against the same number, so adding a shard moves nothing (`snakemake -R train_kenlm` or `-R calibrate_perplexity` makes them again).
+# The n-gram model, and the perplexity at which to cut. Both are made once and then pinned: documents that come later are measured with
+# the same model and held against the same number, so adding or removing a shard moves nothing. Removing models/kenlm/model.json or
+# calibration/perplexity.json under the results makes them again.
 
 
 rule train_kenlm:
     input:
         reference=ancient([KENLM.model] if KENLM.model else KENLM.reference),
-        documents=ancient([] if KENLM.model or KENLM.reference else of_all_shards("documents")),
+        documents=ancient(documents_for_reference),
         plan=ancient(RESULTS / "plan.json"),
     output:
         description=RESULTS / "models/kenlm/model.json",
@@ -27,14 +28,14 @@ rule train_kenlm:
     message:
         "Train the n-gram model"
     shell:
-        "python $KUN_SCRIPTS/train_kenlm.py --settings {params.settings:q} --plan {input.plan:q} --results {params.results:q}"
+        'python "$KUN_SCRIPTS/train_kenlm.py" --settings {params.settings:q} --plan {input.plan:q} --results {params.results:q}'
         " --model {params.model:q} --description {output.description:q} 2>&1 | tee {log:q}"
 
 
 rule calibrate_perplexity:
     input:
         kenlm=RESULTS / "models/kenlm/model.json",
-        signals=ancient(of_all_shards("signals") if SETTINGS.perplexity.percentile else []),
+        signals=ancient(signals_for_calibration),
         plan=ancient(RESULTS / "plan.json"),
     output:
         RESULTS / "calibration/perplexity.json",
@@ -56,5 +57,5 @@ rule calibrate_perplexity:
     message:
         "Find the perplexity at which to cut"
     shell:
-        "python $KUN_SCRIPTS/calibrate.py --folder signals --column perplexity --cut {params.cut} --percentile {params.percentile}"
+        'python "$KUN_SCRIPTS/calibrate.py" --folder signals --column perplexity --cut {params.cut} --percentile {params.percentile}'
         " --plan {input.plan:q} --results {params.results:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -29,5 +29,5 @@ rule report:
     message:
         "Draw the report"
     shell:
-        "python $KUN_SCRIPTS/report.py --plan {input.plan:q} --results {params.results:q} --models {params.models:q}"
+        'python "$KUN_SCRIPTS/report.py" --plan {input.plan:q} --results {params.results:q} --models {params.models:q}'
         " --facts {params.facts:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -22,6 +22,14 @@ def pooled_cut(tables: list[Path], column: str, percentile: float) -> dict[str, 
     return {"cut": round(pooled.quantile(percentile / 100, "linear"), 4), "records": len(pooled), "identity": identities[0]}
 
 
+def existing_tables(folder: Path, shards: list[str]) -> list[Path]:
+    """The shards' tables. New shards may not be there yet when a pinned cut is asked for again: that is said, not guessed."""
+    tables = [folder / f"{shard}.parquet" for shard in shards]
+    if missing := [str(path) for path in tables if not path.is_file()]:
+        raise SystemExit(f"not made yet: {', '.join(missing[:5])}; run snakemake again, which makes them first")
+    return tables
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", required=True, help="the stage whose tables hold the values")
@@ -37,11 +45,11 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    facts = {"cut": arguments.cut, "percentile": arguments.percentile, "records": None, "identity": None}
+    facts = {"cut": arguments.cut, "percentile": arguments.percentile, "records": None, "identity": None, "shards": []}
     if arguments.percentile is not None:
         shards = json.loads(arguments.plan.read_text(encoding="utf-8"))
-        tables = [arguments.results / arguments.folder / f"{shard}.parquet" for shard in shards]
-        facts |= pooled_cut(tables, arguments.column, arguments.percentile)
+        tables = existing_tables(arguments.results / arguments.folder, shards)
+        facts |= pooled_cut(tables, arguments.column, arguments.percentile) | {"shards": shards}
     arguments.output.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 

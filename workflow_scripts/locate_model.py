@@ -9,10 +9,17 @@ from kun.completions.fingerprint import model_fingerprint
 from kun.settings.load import is_hub_id
 
 
+def brings_chat_template(folder: Path) -> bool:
+    """Whether the model's folder holds a chat template, in the tokenizer's configuration or as a file of its own."""
+    configuration = folder / "tokenizer_config.json"
+    stated = json.loads(configuration.read_text(encoding="utf-8")) if configuration.is_file() else {}
+    return bool(stated.get("chat_template")) or any(folder.glob("chat_template*"))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True, help="a folder or a hub id")
-    parser.add_argument("--chat-template", type=Path, help="a Jinja file that takes the place of the model's own")
+    parser.add_argument("--chat-template", type=Path, help="a Jinja file for a model that brings none")
     parser.add_argument("--description", type=Path, required=True, help="JSON: name, path, fingerprint")
     parser.add_argument(
         "--tokenizer", type=Path, required=True, help="JSON: path and fingerprint of the tokenizer alone, for counting tokens"
@@ -29,7 +36,14 @@ def main() -> None:
         fingerprint = model_fingerprint(folder)
     except FileNotFoundError as error:
         raise SystemExit(f"{error}; see the models section of the configuration") from None
-    template = arguments.chat_template.read_text(encoding="utf-8") if arguments.chat_template else None
+    template = None
+    if not brings_chat_template(folder):
+        if not arguments.chat_template:
+            raise SystemExit(
+                f"{folder} brings no chat template, so one is needed: models.chat_template (config/prompts/chatml.jinja is what the "
+                "released label model was trained with)"
+            )
+        template = arguments.chat_template.read_text(encoding="utf-8")
     describe(
         arguments.description,
         name=arguments.name,

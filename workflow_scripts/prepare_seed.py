@@ -31,9 +31,8 @@ def main() -> None:
                     seen[bare(pair["instruction"])] = locator
                     stage.keep(pair)
     if not stage.keeps.count:
-        raise SystemExit(
-            f"seed.files: no usable pair in {', '.join(arguments.settings.files)}; the reasons are in {arguments.output.parent}"
-        )
+        reasons = ", ".join(f"{reason} {count}" for reason, count in (stage.reasons["dropped"] + stage.reasons["failed"]).items())
+        raise SystemExit(f"seed.files: no usable pair in {', '.join(arguments.settings.files)} ({reasons or 'no lines'})")
 
 
 if __name__ == "__main__":

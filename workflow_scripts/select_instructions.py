@@ -27,7 +27,7 @@ def main() -> None:
     if calibration["identity"] not in (None, judge):
         raise SystemExit(
             f"the cut was calibrated for scores of {calibration['identity']}, but {arguments.records} holds those of {judge}; "
-            "calibrate again: snakemake -R calibrate_score"
+            "remove the calibration file and run snakemake again"
         )
     rules = InstructionRules(arguments.settings, calibration["cut"])
     words: Counter[str] = Counter()

@@ -26,7 +26,7 @@ def main() -> None:
     if calibration["identity"] not in (None, measured):
         raise SystemExit(
             f"the cut was calibrated for perplexities of {calibration['identity']}, but {arguments.signals} holds those of {measured}; "
-            "calibrate again: snakemake -R calibrate_perplexity"
+            "remove the calibration file and run snakemake again"
         )
     owners = {row["row"]: row["owner"] for row in read_rows(arguments.duplicates)}
     with Stage("select_primary", arguments.output, PRIMARY) as stage:

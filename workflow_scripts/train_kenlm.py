@@ -76,13 +76,16 @@ def main() -> None:
     settings: Kenlm = arguments.settings
 
     if settings.model:
-        describe(arguments.description, Path(settings.model), given=True)
+        describe(arguments.description, Path(settings.model), given=True, shards=[])
         return
+    sampled: list[str] = []
     if settings.reference:
         texts = (text for name in settings.reference for text in texts_of_file(Path(name).expanduser()))
     else:
-        shards = json.loads(arguments.plan.read_text(encoding="utf-8"))
-        texts = sampled_texts([arguments.results / "documents" / f"{shard}.parquet" for shard in shards], settings.sample_documents)
+        sampled = json.loads(arguments.plan.read_text(encoding="utf-8"))
+        texts = sampled_texts(
+            [arguments.results / "documents" / f"{shard}.parquet" for shard in sampled], settings.sample_documents
+        )
     work = arguments.model.with_suffix(".work")
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -109,7 +112,7 @@ def main() -> None:
     if done.returncode:
         raise SystemExit(f"build_binary failed:\n{done.stderr[-2000:]}")
     shutil.rmtree(work)
-    describe(arguments.description, arguments.model, order=settings.order, texts=count)
+    describe(arguments.description, arguments.model, order=settings.order, texts=count, shards=sampled)
 
 
 if __name__ == "__main__":

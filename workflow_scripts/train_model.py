@@ -51,8 +51,6 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(base["path"], trust_remote_code=arguments.trust_remote_code)
     if base["chat_template"]:
         tokenizer.chat_template = Path(base["chat_template"]).read_text(encoding="utf-8")
-    if tokenizer.chat_template is None:
-        raise SystemExit("models.chat_template: the base model brings no chat template, so one is needed")
 
     to_conversation = conversations(arguments)
     pairs = list(read_rows(arguments.seed))

@@ -80,7 +80,7 @@ def finished_jobs(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
 @pytest.fixture(scope="session")
 def fresh(root: Path, material: Path, base_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The project with a little of the demo's material, not run yet."""
-    folder = tmp_path_factory.mktemp("project") / "kun"
+    folder = tmp_path_factory.mktemp("project") / "我的 项目"
     folder.mkdir()
     for part in PARTS:
         source = root / part
@@ -102,7 +102,7 @@ def fresh(root: Path, material: Path, base_model: Path, tmp_path_factory: pytest
 @pytest.fixture(scope="session")
 def finished(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The project after one run from scratch on two cores."""
-    project = fresh.copied_to(tmp_path_factory.mktemp("finished") / "kun")
+    project = fresh.copied_to(tmp_path_factory.mktemp("finished") / "我的 项目")
     project.snakemake()
     return project
 

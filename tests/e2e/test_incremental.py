@@ -49,6 +49,36 @@ def test_a_line_added_to_one_shard_that_copies_another_shards_text_changes_no_ot
     assert project.dataset()["alpaca.json"] == finished.dataset()["alpaca.json"]
 
 
+def test_an_added_and_a_removed_file_move_no_pinned_cut(finished: Project, tmp_path: Path) -> None:
+    project = finished.copied_to(tmp_path / "kun")
+    added = project.path("data/SkyPile-150B/data/2021-43_zh_head_0009.jsonl")
+    added.write_text(
+        json.dumps(
+            {"text": "酒店离地铁站很近，房间安静，床也舒服，早餐品种不多，但味道不错，前台办理入住很快。"}, ensure_ascii=False
+        )
+        + "\n"
+    )
+    ran = finished_jobs(project.snakemake("corpus"))
+    assert ran == {"ingest": 1, "measure": 1, "find_duplicates": 1, "select_primary": 1, "write_plan": 1, "corpus": 1}
+    added.unlink()
+    ran = finished_jobs(project.snakemake("corpus"))
+    assert set(ran) == {"find_duplicates", "write_plan", "corpus"}
+
+
+def test_a_record_that_moved_in_its_file_has_its_new_locator(finished: Project, tmp_path: Path) -> None:
+    project = finished.copied_to(tmp_path / "kun")
+    array = project.path("data/WuDaoCorpus2.0_base_200G/part-2021000001.json")
+    array.write_text(json.dumps([5, *json.loads(array.read_text())], ensure_ascii=False))
+    before = project.answers()
+    project.snakemake()
+    assert project.answers() == before
+    for name in ("documents", "primary", "pairs"):
+        rows = list(read_rows(project.path("results", name, "wudao/part-2021000001.parquet")))
+        then = list(read_rows(finished.path("results", name, "wudao/part-2021000001.parquet")))
+        moved = [f"part-2021000001.json[{int(row['locator'].split('[')[1][:-1]) + 1}]" for row in then]
+        assert [row["locator"] for row in rows] == moved
+
+
 def test_an_owner_that_disappears_hands_its_text_to_the_copy_in_the_same_run(finished: Project, tmp_path: Path) -> None:
     project = finished.copied_to(tmp_path / "kun")
     first, second = (project.path(f"data/SkyPile-150B/data/2020-40_zh_head_000{number}.jsonl") for number in (0, 1))

@@ -99,12 +99,19 @@ def test_what_was_added_is_read_back_equal_and_a_list_of_logprobs_is_a_tuple_aga
     answers = {
         "a": Completion("多行\n“引号”\0\u2028 😀 \ue000", "stop", 7, 9),
         "b": Completion("好", "choice", 5, 1, (-0.25, -1.5)),
-        "c": Completion("太长", "failed", 9000, 0),
     }
     written(folder, answers)
     assert Store(folder).known == answers
     assert Store(folder).get("b").logprobs == (-0.25, -1.5)
     assert Store(folder).get("z") is None
+
+
+def test_a_failed_answer_is_known_to_this_run_and_asked_again_in_the_next(folder: Path):
+    store = Store(folder)
+    store.add({"a": completion("一"), "b": Completion("太长", "failed", 9000, 0)})
+    store.add({"c": Completion("没有有限的概率", "failed", 9, 0)})
+    assert set(store.known) == {"a", "b", "c"}
+    assert set(Store(folder).known) == {"a"}
 
 
 def test_a_batch_is_on_disk_when_add_returns(folder: Path):
@@ -548,7 +555,7 @@ def test_a_file_of_another_name_is_another_model(model_folder: Path):
 def test_a_folder_without_weights_is_an_error_that_names_it(model_folder: Path):
     (model_folder / "model.safetensors").unlink()
     (model_folder / "training_args.bin").write_text("no weights")
-    with pytest.raises(FileNotFoundError, match=r"model holds no model weights"):
+    with pytest.raises(FileNotFoundError, match=r"model holds no weights as"):
         model_fingerprint(model_folder)
     with pytest.raises(FileNotFoundError):
         model_fingerprint(model_folder / "absent")

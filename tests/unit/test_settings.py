@@ -220,10 +220,29 @@ def test_the_shipped_configurations_have_no_key_or_value_that_is_unknown(root, n
 def test_the_published_sizes_carry_kuns_figures(root):
     published = Settings.model_validate(yaml.safe_load((root / "config/kun-34b.yaml").read_text(encoding="utf-8")))
     label, chat = published.training.label, published.training.chat
-    assert (label.epochs, label.learning_rate, chat.epochs, chat.learning_rate, published.primary.max_tokens) == (6, 1e-5, 4, 1e-5, 512)
+    assert (label.epochs, label.learning_rate, chat.epochs, chat.learning_rate, published.primary.max_tokens) == (
+        6,
+        1e-5,
+        4,
+        1e-5,
+        512,
+    )
 
 
 def test_a_score_is_cut_by_one_number_or_by_one_percentile(good):
     good["score"] = {"threshold": 0.5, "percentile": 50}
     with pytest.raises(BadConfiguration, match="score: give `threshold` or `percentile`"):
         load(good)
+
+
+def test_a_data_folder_beside_sources_is_a_fault(good, tmp_path):
+    (tmp_path / "raw/SkyPile-150B").mkdir(parents=True)
+    [fault] = faults({"corpus": {**good["corpus"], "data_folder": str(tmp_path / "raw")}})
+    assert fault.startswith("corpus.data_folder: it takes the place of corpus.sources")
+
+
+def test_a_home_folder_is_spelled_out_once_for_all(good, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "seed.jsonl").write_text("", encoding="utf-8")
+    settings = load({**good, "seed": {"files": ["~/seed.jsonl"]}, "results": "~/results"})
+    assert settings.seed.files == [str(tmp_path / "seed.jsonl")] and settings.results == str(tmp_path / "results")

@@ -20,7 +20,10 @@ from kun.completions.requests import Completion
 
 
 class Store:
-    """`get` what is known; `add` a batch, which is on disk when `add` returns. Engine and version go into each line, for the record."""
+    """`get` what is known; `add` a batch, which is on disk when `add` returns. Engine and version go into each line, for the record.
+
+    A failed answer is known to this run only: the next one asks again, perhaps with other settings of the engine.
+    """
 
     def __init__(self, folder: Path, engine: Mapping[str, Any] | None = None):
         self.folder, self.engine = folder, dict(engine or {})
@@ -44,6 +47,10 @@ class Store:
         return self.known.get(key)
 
     def add(self, answers: Mapping[str, Completion]) -> None:
+        self.known |= {key: answer for key, answer in answers.items() if key not in self.known}
+        answers = {key: answer for key, answer in answers.items() if answer.finish != "failed"}
+        if not answers:
+            return
         if self.segment is None:
             self.folder.mkdir(parents=True, exist_ok=True)
             name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{socket.gethostname()}-{uuid.uuid4().hex[:8]}.jsonl"
@@ -52,8 +59,6 @@ class Store:
         self.segment.write(orjson.dumps(line) + b"\n")
         self.segment.flush()
         os.fsync(self.segment.fileno())
-        for key, answer in answers.items():
-            self.known.setdefault(key, answer)
 
     def close(self) -> None:
         if self.segment is not None:

@@ -1,7 +1,8 @@
 """Exact duplicates across all shards: the first document in plan order owns a text.
 
 Plan order means sources as the configuration lists them, then files in natural order, then place in the file: a shard that sorts
-later never takes a text from an earlier one.
+later never takes a text from an earlier one. The owner is chosen before any threshold: where its spacing or punctuation alone makes it
+too long, its cleaner copies go with it, and each names it in its reason.
 """
 
 from pathlib import Path

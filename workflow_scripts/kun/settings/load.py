@@ -27,7 +27,7 @@ def load(config: dict[str, Any]) -> Settings:
         settings = Settings.model_validate(config)
     except ValidationError as error:
         raise BadConfiguration(_message(_fault(item) for item in error.errors())) from None
-    settings = _with_found_sources(settings)
+    settings = _with_found_sources(Settings.model_validate(_without_tildes(settings.model_dump())))
     faults = list(_missing(settings))
     if faults:
         raise BadConfiguration(_message(faults))
@@ -79,6 +79,15 @@ def _keys_at(location: tuple[str | int, ...]) -> list[str]:
     return list(model.model_fields)
 
 
+def _without_tildes(value: Any) -> Any:
+    """The same values with ~/ spelled out: neither Snakemake nor a quoted argument does it later."""
+    if isinstance(value, dict):
+        return {key: _without_tildes(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_tildes(inner) for inner in value]
+    return str(Path(value).expanduser()) if isinstance(value, str) and value.startswith("~/") else value
+
+
 def _with_found_sources(settings: Settings) -> Settings:
     """`corpus.data_folder` spelled out as sources."""
     corpus = settings.corpus
@@ -95,6 +104,10 @@ def _with_found_sources(settings: Settings) -> Settings:
 
 def _missing(settings: Settings) -> Iterator[str]:
     """Faults that only a look at the disk shows, and choices that do not fit together."""
+    if settings.corpus.data_folder and not all(
+        source.path.startswith(settings.corpus.data_folder) for source in settings.corpus.sources
+    ):
+        yield "corpus.data_folder: it takes the place of corpus.sources; give one of them (`data_folder: null` or `sources: []`)"
     if not settings.corpus.sources:
         yield (
             f"corpus.data_folder: none of {', '.join(PUBLISHED)} is in {settings.corpus.data_folder!r}"

@@ -15,7 +15,7 @@ class Models(Section):
     answer: str | None = Field(None, description="polishes a text into an answer; null: the primary chat model")
     chat_template: str | None = Field(
         None,
-        description="a Jinja file that takes the place of the given models' own chat template, for those that bring none; trained models keep it",
+        description="a Jinja file for models that bring no chat template of their own; trained models keep it",
     )
     trust_remote_code: bool = Field(False, description="run code that a model's folder brings; only for models you have read")
 

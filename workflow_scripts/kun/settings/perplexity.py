@@ -27,7 +27,7 @@ class Perplexity(Section):
         80.0,
         gt=0,
         le=100,
-        description="the cut as a percentile of all documents' perplexities, computed once and then pinned (`snakemake -R calibrate_perplexity`)",
+        description="the cut as a percentile of all documents' perplexities, computed once and then pinned",
     )
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """Fine-tuning by TRL's SFTTrainer: all weights, loss on completions, cosine schedule, measured on the held-out pairs before and after."""
 
 import os
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,8 @@ def finetune(
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
     micro = min(settings.micro_batch, settings.batch, len(train))
     accumulation = max(1, settings.batch // micro)
-    steps = max(1, round(run.epochs * len(train) / (micro * accumulation)))
+    # As the trainer counts them: what is left at the end of an epoch is a step as well.
+    steps = max(1, round(run.epochs * ceil(ceil(len(train) / micro) / accumulation)))
     arguments = SFTConfig(
         output_dir=str(work),
         max_steps=steps,
