@@ -1,13 +1,13 @@
 """select_instructions: which scored instructions go on to be answered."""
 
 import argparse
-import json
 from collections import Counter
 from pathlib import Path
 
 from kun.books.stage import Stage
-from kun.books.tables import metadata_of, read_rows
+from kun.books.tables import read_rows
 from kun.roles.columns import SCORED
+from kun.selection.cut import read_cut
 from kun.selection.instructions import InstructionRules
 from kun.settings.roles import Instructions
 
@@ -22,14 +22,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
-    calibration = json.loads(arguments.calibration.read_text(encoding="utf-8"))
-    judge = metadata_of(arguments.records)["score"]
-    if calibration["identity"] not in (None, judge):
-        raise SystemExit(
-            f"the cut was calibrated for scores of {calibration['identity']}, but {arguments.records} holds those of {judge}; "
-            "remove the calibration file and run snakemake again"
-        )
-    rules = InstructionRules(arguments.settings, calibration["cut"])
+    least_score, _ = read_cut(arguments.calibration, arguments.records, "score")
+    rules = InstructionRules(arguments.settings, least_score)
     words: Counter[str] = Counter()
     with Stage("select_instructions", arguments.output, SCORED) as stage:
         for row in read_rows(arguments.records):
@@ -39,7 +33,7 @@ def main() -> None:
                 words.update([reason[1]] if reason[0] == "instruction_words" else [])
             else:
                 stage.keep(row)
-        stage.notes = {"least_score": calibration["cut"], "words": dict(sorted(words.items()))}
+        stage.notes = {"least_score": least_score, "words": dict(sorted(words.items()))}
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
 """select_primary: the documents that become primary data; the others are kept aside, each with its reason."""
 
 import argparse
-import json
 from pathlib import Path
 
 from kun.books.stage import Stage
-from kun.books.tables import metadata_of, read_rows
+from kun.books.tables import read_rows
 from kun.roles.columns import PRIMARY
+from kun.selection.cut import read_cut
 from kun.selection.primary import reason_to_drop
 from kun.settings.selection import Primary
 
@@ -21,21 +21,15 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
-    calibration = json.loads(arguments.calibration.read_text(encoding="utf-8"))
-    measured = metadata_of(arguments.signals)["perplexity"]
-    if calibration["identity"] not in (None, measured):
-        raise SystemExit(
-            f"the cut was calibrated for perplexities of {calibration['identity']}, but {arguments.signals} holds those of {measured}; "
-            "remove the calibration file and run snakemake again"
-        )
+    max_perplexity, measured = read_cut(arguments.calibration, arguments.signals, "perplexity")
     owners = {row["row"]: row["owner"] for row in read_rows(arguments.duplicates)}
     with Stage("select_primary", arguments.output, PRIMARY) as stage:
-        stage.notes = {"max_perplexity": calibration["cut"], "perplexity": measured}
+        stage.notes = {"max_perplexity": max_perplexity, "perplexity": measured}
         pairs = zip(read_rows(arguments.documents), read_rows(arguments.signals), strict=True)
         for place, (document, signals) in enumerate(pairs):
             stage.take()
             row = document | {"tokens": signals["tokens"], "perplexity": signals["perplexity"]}
-            if reason := reason_to_drop(signals, arguments.settings, calibration["cut"], owners.get(place)):
+            if reason := reason_to_drop(signals, arguments.settings, max_perplexity, owners.get(place)):
                 stage.drop(row, *reason)
             else:
                 stage.keep(row)

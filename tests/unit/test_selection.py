@@ -1,11 +1,15 @@
 """What is dropped, for which reason, and who owns a text that occurs twice."""
 
+import json
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
+from kun.books.tables import TableWriter
 from kun.selection.answers import AnswerRules, repeated_share
+from kun.selection.cut import ForeignCut, read_cut
 from kun.selection.duplicates import find_duplicates
 from kun.selection.instructions import InstructionRules
 from kun.selection.phrases import ANSWERS, INSTRUCTIONS, compiled, first_hit
@@ -274,3 +278,13 @@ def test_an_answer_stays_or_has_a_reason(answer, expected):
 )
 def test_repeated_share_counts_grams_that_occurred_before(text, share):
     assert repeated_share(text) == pytest.approx(share)
+
+
+def test_a_cut_of_values_under_another_identity_is_refused_and_names_both(tmp_path):
+    table, calibration = tmp_path / "a.parquet", tmp_path / "perplexity.json"
+    TableWriter(table, pa.schema([("perplexity", pa.float32())]), {"perplexity": "字符:新"}).close()
+    calibration.write_text(json.dumps({"cut": 80.0, "identity": "字符:新"}), encoding="utf-8")
+    assert read_cut(calibration, table, "perplexity") == (80.0, "字符:新")
+    calibration.write_text(json.dumps({"cut": 80.0, "identity": "字符:旧"}), encoding="utf-8")
+    with pytest.raises(ForeignCut, match=r"字符:旧.*字符:新"):
+        read_cut(calibration, table, "perplexity")
