@@ -15,13 +15,15 @@ from snakemake.exceptions import WorkflowError
 
 from kun.books.digests import code_digest
 from kun.completions.fingerprint import deciding_files
-from kun.corpus.plan import NoFiles, plan_shards
+from kun.corpus.plan import NoPlan, plan_as_json, plan_shards
 from kun.settings.load import BadConfiguration, load
 
 try:
     SETTINGS = load(config)
-    PLAN = plan_shards(SETTINGS.corpus.sources, SETTINGS.corpus.range_megabytes * 1_000_000)
-except (BadConfiguration, NoFiles) as fault:
+    PLAN = plan_shards(
+        SETTINGS.corpus.sources, SETTINGS.corpus.range_megabytes * 1_000_000, SETTINGS.corpus.pack_megabytes * 1_000_000
+    )
+except (BadConfiguration, NoPlan) as fault:
     raise WorkflowError(str(fault)) from None
 
 RESULTS = Path(SETTINGS.results)
@@ -50,8 +52,8 @@ def of_all_shards(folder, ending=".parquet"):
     return [RESULTS / folder / f"{shard}{ending}" for shard in SHARDS]
 
 
-def raw_file(wildcards):
-    return SHARDS[f"{wildcards.source}/{wildcards.shard}"].path
+def raw_files(wildcards):
+    return [piece.path for piece in SHARDS[f"{wildcards.source}/{wildcards.shard}"].pieces]
 
 
 def after_duplicates(folder, ending=".ledger.json"):
@@ -137,7 +139,14 @@ def shard_as_json(wildcards):
 
 def fields_as_json(wildcards):
     source = SOURCES[wildcards.source]
-    return json.dumps({"text": source.text, "title": source.title} if source.format == "jsonl" else None)
+    own = source.format in ("jsonl", "parquet")
+    return json.dumps(
+        {"text": source.text, "title": source.title, "category": source.category} if own else None, ensure_ascii=False
+    )
+
+
+def benchmarks_to_avoid():
+    return [benchmark.path for benchmark in SETTINGS.decontamination.benchmarks]
 
 
 def given_model(wildcards):

@@ -8,16 +8,17 @@ rule write_plan:
     log:
         RESULTS / "logs/write_plan.log",
     params:
-        shards=list(SHARDS),
+        shards=plan_as_json(PLAN),
     message:
         "Write the shard plan"
     run:
-        Path(output[0]).write_text(json.dumps(params.shards, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
+        Path(output[0]).write_text(params.shards, encoding="utf-8")
 
 
 rule ingest:
     input:
-        raw_file,
+        raw=raw_files,
+        plan=ancient(RESULTS / "plan.json"),
     output:
         documents=of_shard("documents"),
         dropped=of_shard("documents", ".dropped.parquet"),
@@ -34,13 +35,17 @@ rule ingest:
         runtime=60,
     params:
         code=code_digest("ingest.py"),
-        shard=shard_as_json,
+        shard=shard_as_json,  # which files it reads; the program finds them in the plan
         fields=fields_as_json,
+        text=section("corpus", "text"),
+        largest=SETTINGS.corpus.max_record_megabytes,
+        rejected=SETTINGS.corpus.max_rejected,
     message:
         "Read {wildcards.source}/{wildcards.shard}"
     shell:
-        'python "$KUN_SCRIPTS/ingest.py" --shard {params.shard:q} --fields {params.fields:q} --output {output.documents:q}'
-        " 2>&1 | tee {log:q}"
+        'python "$KUN_SCRIPTS/ingest.py" --plan {input.plan:q} --shard {wildcards.source}/{wildcards.shard} --fields {params.fields:q}'
+        " --text {params.text:q} --max-record-megabytes {params.largest} --max-rejected {params.rejected}"
+        " --output {output.documents:q} 2>&1 | tee {log:q}"
 
 
 rule measure:
@@ -78,6 +83,7 @@ rule measure:
 checkpoint find_duplicates:
     input:
         plan=RESULTS / "plan.json",
+        calibration=RESULTS / "calibration/perplexity.json",
         ledgers=of_all_shards("signals", ".ledger.json"),
         signals=ancient(of_all_shards("signals")),
         documents=ancient(of_all_shards("documents")),
@@ -90,17 +96,21 @@ checkpoint find_duplicates:
         RESULTS / "benchmarks/find_duplicates.tsv"
     conda:
         "../envs/kun.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=memory_of_model_job,
         runtime=240,
     params:
         code=code_digest("find_duplicates.py"),
+        settings=section("duplicates"),
+        # Only documents that pass by themselves may own a text: a copy is not lost to one that is dropped anyhow.
+        primary=section("primary", without=["mask_personal"]),
         results=results_folder,
     message:
         "Find duplicates among all shards"
     shell:
-        'python "$KUN_SCRIPTS/find_duplicates.py" --plan {input.plan:q} --results {params.results:q} 2>&1 | tee {log:q}'
+        'python "$KUN_SCRIPTS/find_duplicates.py" --plan {input.plan:q} --calibration {input.calibration:q}'
+        " --settings {params.settings:q} --primary {params.primary:q} --results {params.results:q} 2>&1 | tee {log:q}"
 
 
 rule select_primary:
@@ -113,6 +123,7 @@ rule select_primary:
         documents=ancient(of_shard("documents")),
         signals=ancient(of_shard("signals")),
         duplicates=ancient(of_shard("duplicates")),
+        benchmarks=benchmarks_to_avoid(),
     output:
         primary=of_shard("primary"),
         dropped=of_shard("primary", ".dropped.parquet"),
@@ -130,9 +141,11 @@ rule select_primary:
     params:
         code=code_digest("select_primary.py"),
         settings=section("primary"),
+        decontamination=section("decontamination"),
+        simplify=["--simplify"] if SETTINGS.corpus.text.simplify else [],
     message:
         "Select primary data of {wildcards.source}/{wildcards.shard}"
     shell:
         'python "$KUN_SCRIPTS/select_primary.py" --documents {input.documents:q} --signals {input.signals:q}'
         " --duplicates {input.duplicates:q} --calibration {input.calibration:q} --settings {params.settings:q}"
-        " --output {output.primary:q} 2>&1 | tee {log:q}"
+        " --decontamination {params.decontamination:q} {params.simplify} --output {output.primary:q} 2>&1 | tee {log:q}"

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from kun.books.tables import metadata_of
+from kun.corpus.plan import read_plan
 
 
 def pooled_cut(tables: list[Path], column: str, percentile: float) -> dict[str, float | int | str]:
@@ -47,7 +48,7 @@ def main() -> None:
 
     facts = {"cut": arguments.cut, "percentile": arguments.percentile, "records": None, "identity": None, "shards": []}
     if arguments.percentile is not None:
-        shards = json.loads(arguments.plan.read_text(encoding="utf-8"))
+        shards = [shard.id() for shard in read_plan(arguments.plan)]
         tables = existing_tables(arguments.results / arguments.folder, shards)
         facts |= pooled_cut(tables, arguments.column, arguments.percentile) | {"shards": shards}
     arguments.output.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

@@ -1,29 +1,47 @@
-"""find_duplicates: for every shard, which of its documents are copies of an earlier one, and of which."""
+"""find_duplicates: for every shard, which of its documents are copies of an earlier one, exact or near, and of which."""
 
 import argparse
 from pathlib import Path
 
-import orjson
+import numpy as np
+import polars as pl
 
-from kun.books.progress import followed
 from kun.books.tables import TableWriter
+from kun.corpus.plan import read_plan
+from kun.selection.cut import read_cut
 from kun.selection.duplicates import SCHEMA, find_duplicates
+from kun.selection.primary import COLUMNS, with_reasons
+from kun.settings.selection import Duplicates, Primary
+
+
+def passing(signals: Path, calibration: Path, settings: Primary) -> np.ndarray:
+    """For each document of a signals table, whether it would be primary data if it were nobody's duplicate."""
+    max_perplexity, _ = read_cut(calibration, signals, "perplexity")
+    reasons = with_reasons(pl.read_parquet(signals, columns=list(COLUMNS)), settings, max_perplexity)
+    return reasons["reason"].is_null().to_numpy()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--plan", type=Path, required=True, help="JSON: shard ids (source/name) in plan order")
+    parser.add_argument("--plan", type=Path, required=True, help="the shard plan, in plan order")
+    parser.add_argument("--calibration", type=Path, required=True)
+    parser.add_argument("--settings", type=Duplicates.model_validate_json, required=True, help="the duplicates section, as JSON")
+    parser.add_argument("--primary", type=Primary.model_validate_json, required=True, help="the primary section, as JSON")
     parser.add_argument("--results", type=Path, required=True, help="folder that holds the stages' folders")
     arguments = parser.parse_args()
 
-    plan, results = orjson.loads(arguments.plan.read_bytes()), arguments.results
-    copies = find_duplicates(
-        [(shard, results / "signals" / f"{shard}.parquet", results / "documents" / f"{shard}.parquet") for shard in plan]
-    )
-    by_shard = copies.partition_by("shard", as_dict=True, include_key=False)
-    for shard in followed(plan, "find_duplicates", "shards", total=len(plan)):
+    results = arguments.results
+    shards = [
+        (shard, results / "signals" / f"{shard}.parquet", results / "documents" / f"{shard}.parquet")
+        for shard in (shard.id() for shard in read_plan(arguments.plan))
+    ]
+
+    def eligible(signals: Path) -> np.ndarray:
+        return passing(signals, arguments.calibration, arguments.primary)
+
+    for shard, copies in find_duplicates(shards, arguments.settings, eligible):
         writer = TableWriter(results / "duplicates" / f"{shard}.parquet", SCHEMA)
-        for row in by_shard[(shard,)].iter_rows(named=True) if (shard,) in by_shard else ():
+        for row in copies.to_pylist():
             writer.add(row)
         writer.close()
         # Small, so that Snakemake compares its content: shards whose copies are the same as before are left alone.

@@ -3,14 +3,14 @@
 import argparse
 import json
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-from kun.books.progress import followed
+from kun.books.progress import meter
 from kun.books.stage import Stage
-from kun.books.tables import count_rows, read_rows
-from kun.signals.kenlm_perplexity import identity, perplexity
-from kun.signals.measure import SCHEMA, measure
+from kun.books.tables import count_rows, read_columns
+from kun.signals.kenlm_perplexity import identity
+from kun.signals.language import language_model
+from kun.signals.measure import SCHEMA, Measurer
 
 
 def token_counter(folder: Path, trust_remote_code: bool) -> Callable[[list[str]], list[int]]:
@@ -19,14 +19,23 @@ def token_counter(folder: Path, trust_remote_code: bool) -> Callable[[list[str]]
     if file.is_file():
         from tokenizers import Tokenizer
 
-        tokenizer = Tokenizer.from_file(str(file))
-        tokenizer.encode_special_tokens = True  # control tokens in a text are text
-        tokenizer.no_truncation()
-        return lambda texts: [len(encoding.ids) for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
+        from kun.signals.tokens import TokenCounter
+
+        return TokenCounter(Tokenizer.from_file(str(file)))
     from transformers import AutoTokenizer
 
     slow = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
     return lambda texts: [len(slow.encode(text, add_special_tokens=False, split_special_tokens=True)) for text in texts]
+
+
+def measure(documents: Path, measurer: Measurer, identities: dict[str, str], name: str, output: Path) -> None:
+    """Signals of the documents' table, written with their ledger."""
+    with Stage("measure", output, SCHEMA, identities) as stage, meter(count_rows(documents), f"measure {name}", "records") as bar:
+        stage.notes = identities
+        for batch in read_columns(documents, ["id", "text"]):
+            stage.take(len(batch["id"]))
+            stage.keep_columns(measurer.columns(batch["id"], batch["text"]))
+            bar.update(len(batch["id"]))
 
 
 def main() -> None:
@@ -42,20 +51,13 @@ def main() -> None:
     import kenlm
 
     described = json.loads(arguments.kenlm.read_text(encoding="utf-8"))
-    model = kenlm.Model(described["path"])
     tokenizer = json.loads(arguments.tokenizer.read_text(encoding="utf-8"))
+    measurer = Measurer(
+        token_counter(Path(tokenizer["path"]), arguments.trust_remote_code), language_model(), kenlm.Model(described["path"])
+    )
     # Values measured under another identity must never be compared with these: it travels with the column.
     identities = {"perplexity": identity(described["fingerprint"]), "tokens": tokenizer["fingerprint"]}
-    rows = measure(
-        read_rows(arguments.documents),
-        token_counter(Path(tokenizer["path"]), arguments.trust_remote_code),
-        partial(perplexity, model),
-    )
-    with Stage("measure", arguments.output, SCHEMA, identities) as stage:
-        stage.notes = identities
-        for row in followed(rows, f"measure {arguments.name}", total=count_rows(arguments.documents)):
-            stage.take()
-            stage.keep(row)
+    measure(arguments.documents, measurer, identities, arguments.name, arguments.output)
 
 
 if __name__ == "__main__":

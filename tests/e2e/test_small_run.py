@@ -14,6 +14,7 @@ from e2e.conftest import Project, finished_jobs
 from kun.books.ledger import CHAIN, Ledger, check_chain
 from kun.books.stage import dropped_path, ledger_path
 from kun.books.tables import count_rows
+from kun.corpus.plan import read_plan
 
 
 def test_the_dataset_holds_the_same_pairs_in_every_format(finished: Project) -> None:
@@ -35,7 +36,7 @@ def test_the_dataset_holds_the_same_pairs_in_every_format(finished: Project) -> 
 
 
 def test_every_record_is_accounted_for_from_raw_to_pair(finished: Project) -> None:
-    shards = json.loads(finished.path("results/plan.json").read_text())
+    shards = [shard.id() for shard in read_plan(finished.path("results/plan.json"))]
     results = finished.path("results")
     assert len(shards) == 4
     kept = 0

@@ -120,6 +120,17 @@ def test_rows_come_back_as_they_were_over_batch_borders(tmp_path, monkeypatch, c
     assert pq.ParquetFile(tmp_path / "new/t.parquet").num_row_groups == -(-count // 5)  # no more than a batch was in memory
 
 
+def test_a_batch_of_long_texts_ends_early(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "LARGEST", 100)
+    writer = TableWriter(tmp_path / "t", pa.schema([("text", pa.string())]))
+    texts = ["长" * size for size in (99, 1, 5, 300, 7, 0)]
+    for text in texts:
+        writer.add({"text": text})
+    writer.close()
+    assert [len(batch["text"]) for batch in tables.read_columns(tmp_path / "t", ["text"])] == [2, 2, 2]
+    assert [row["text"] for row in read_rows(tmp_path / "t")] == texts
+
+
 def test_the_digest_does_not_depend_on_the_batch_size(tmp_path, monkeypatch):
     found = set()
     for size in (1, 3, 1024):
@@ -132,6 +143,59 @@ def test_the_digest_depends_on_content_and_order_but_not_on_key_order_or_extra_k
     first = write(tmp_path / "a", [row(1), row(2)])
     assert write(tmp_path / "b", [row(2), row(1)]) != first
     assert write(tmp_path / "c", [dict(reversed(row(1).items())), row(2) | {"extra": 1}]) == first
+
+
+COLUMNS = pa.schema([("id", pa.string()), ("tokens", pa.int32()), ("share", pa.float32()), ("mark", pa.binary(2))])
+
+
+def test_rows_and_columns_with_equal_content_have_equal_tables_and_digests(tmp_path):
+    rows = [
+        {"id": "词" * n, "tokens": None if n % 3 else n, "share": n / 3 if n % 2 else None, "mark": bytes([n, 7])} for n in range(9)
+    ]
+    digests_found = set()
+    for name, cuts in {"a": [9], "b": [4, 9], "c": [1, 2, 9]}.items():
+        writer = TableWriter(tmp_path / name, COLUMNS)
+        for start, end in pairwise([0, *cuts]):
+            writer.add_columns({column: [each[column] for each in rows[start:end]] for column in COLUMNS.names})
+        writer.close()
+        digests_found.add(writer.digest)
+    writer = TableWriter(tmp_path / "d", COLUMNS)
+    for each in rows[:5]:
+        writer.add(each)
+    writer.add_columns({column: [each[column] for each in rows[5:]] for column in COLUMNS.names})
+    writer.close()
+    assert digests_found == {writer.digest}
+    assert len({repr(list(read_rows(tmp_path / name))) for name in "abcd"}) == 1
+    assert writer.count == 9
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"id": "词词" + "x"}, {"tokens": 0}, {"tokens": None}, {"share": None}, {"share": 0.25}, {"mark": b"zz"}],
+)
+def test_any_changed_cell_changes_the_digest(tmp_path, change):
+    base = {"id": "词", "tokens": 1, "share": 0.5, "mark": b"ab"}
+    found = []
+    for name, last in {"a": base, "b": base | change}.items():
+        writer = TableWriter(tmp_path / name, COLUMNS)
+        writer.add(base)
+        writer.add(last)
+        found.append(writer.digest)
+    assert found[0] != found[1]
+
+
+def test_text_that_moves_from_one_row_to_the_next_changes_the_digest(tmp_path):
+    found = set()
+    for texts in (["甲乙", "丙"], ["甲", "乙丙"], ["", "甲乙丙"]):
+        writer = TableWriter(tmp_path / "t", pa.schema([("text", pa.string())]))
+        writer.add_columns({"text": texts})
+        found.add(writer.digest)
+    assert len(found) == 3
+
+
+def test_columns_of_unequal_length_are_an_error(tmp_path):
+    with pytest.raises(ValueError, match="same length"):
+        TableWriter(tmp_path / "t", COLUMNS).add_columns({"id": ["甲", "乙"], "tokens": [1], "share": [1, 1], "mark": [b"ab"] * 2})
 
 
 def test_a_missing_column_is_an_error(tmp_path):

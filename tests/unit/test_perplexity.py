@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kun.signals.kenlm_perplexity import FORM, characters, identity, perplexity
-from kun.signals.measure import han_share, measure
 
 GOOD = [
     "今天天气很好，我们去公园散步。",
@@ -145,52 +144,3 @@ def test_a_values_identity_names_normal_form_and_model(folder):
     fingerprint = json.loads((folder / "model.json").read_text())["fingerprint"]
     assert identity(fingerprint).startswith(FORM + ":")
     assert identity(fingerprint) != identity("0" * 64)
-
-
-# --------------------------------------------------------------------------------------------------------------- signals
-
-
-@pytest.mark.parametrize("count", [0, 1, 255, 256, 257, 600])
-def test_one_row_a_document_in_order_over_batch_borders(count):
-    documents = [{"id": str(number), "text": "字" * (number + 1)} for number in range(count)]
-    calls = []
-
-    def count_tokens(texts):
-        calls.append(len(texts))
-        return [2 * len(text) for text in texts]
-
-    rows = list(measure(documents, count_tokens, len))
-    assert [(row["id"], row["characters"], row["tokens"], row["perplexity"]) for row in rows] == [
-        (str(number), number + 1, 2 * number + 2, number + 1) for number in range(count)
-    ]
-    assert sum(calls) == count and all(0 < call <= 256 for call in calls)
-
-
-def test_a_tokenizer_that_loses_a_text_is_an_error():
-    with pytest.raises(ValueError, match="zip"):
-        list(measure([{"id": "1", "text": "a"}, {"id": "2", "text": "b"}], lambda texts: [1], len))
-
-
-def test_fingerprints_are_equal_for_texts_that_differ_in_form_only():
-    texts = ["你好，世界１", "你好 世界1！", "你好，世界2"]
-    rows = list(measure([{"id": "", "text": text} for text in texts], lambda many: [0] * len(many), len))
-    prints = [row["fingerprint"] for row in rows]
-    assert prints[0] == prints[1] != prints[2]
-    assert all(bytes.fromhex(value) for value in prints)  # find_duplicates decodes them
-
-
-@pytest.mark.parametrize(
-    ("text", "share"),
-    [
-        ("中文", 1),
-        ("繁體鬱𠮷", 1),
-        ("中文ab", 0.5),
-        ("中文，。123😀", 1),
-        ("Hello", 0),
-        ("", 0),
-        ("。！１２", 0),
-        ("かな漢", 1 / 3),
-    ],
-)
-def test_han_share_is_among_letters(text, share):
-    assert han_share(text) == pytest.approx(share)

@@ -1,35 +1,61 @@
-"""What is dropped, for which reason, and who owns a text that occurs twice."""
+"""What is dropped, and for which reason."""
 
 import json
-from pathlib import Path
+import subprocess
+import sys
 
 import polars as pl
 import pyarrow as pa
 import pytest
 
-from kun.books.tables import TableWriter
+from kun.books.tables import TableWriter, read_rows
+from kun.corpus.documents import SCHEMA as DOCUMENTS
 from kun.selection.answers import AnswerRules, repeated_share
 from kun.selection.cut import ForeignCut, read_cut
-from kun.selection.duplicates import find_duplicates
+from kun.selection.duplicates import SCHEMA as COPIES
 from kun.selection.instructions import InstructionRules
 from kun.selection.phrases import ANSWERS, INSTRUCTIONS, compiled, first_hit
-from kun.selection.primary import reason_to_drop
+from kun.selection.primary import COLUMNS, with_reasons
 from kun.settings.roles import Answers, Instructions
 from kun.settings.selection import Primary
+from kun.signals.measure import SCHEMA as SIGNALS
 
 # --------------------------------------------------------------------------------------------------------------- primary
 
-FINE = {"characters": 100, "tokens": 60, "han_share": 0.9, "perplexity": 50.0}
+FINE = {
+    "characters": 100,
+    "tokens": 60,
+    "han_share": 0.9,
+    "language": "zh",
+    "repeated_grams": 0.01,
+    "repeated_lines": 0.0,
+    "markup_share": 0.0,
+    "perplexity": 50.0,
+}
 
 
-def reason(duplicate_of=None, **signals) -> str | None:
-    found = reason_to_drop(FINE | signals, Primary(), 100.0, duplicate_of)
-    return found and found[0]
+def reasons(rows: list[dict], max_perplexity: float | None = 100.0, settings: Primary | None = None) -> list[str | None]:
+    schema = {name: kind for name, kind in pl.from_arrow(SIGNALS.empty_table()).schema.items() if name in COLUMNS}
+    table = pl.DataFrame([{name: row[name] for name in COLUMNS} for row in rows], schema=schema)
+    return with_reasons(table, settings or Primary(), max_perplexity)["reason"].to_list()
+
+
+def reason(**signals) -> str | None:
+    return reasons([FINE | signals])[0]
 
 
 @pytest.mark.parametrize(
     "signals",
-    [{}, {"characters": 20}, {"tokens": 512}, {"han_share": 0.5}, {"perplexity": 100.0}, {"tokens": 0, "perplexity": 1.0}],
+    [
+        {},
+        {"characters": 20},
+        {"tokens": 512},
+        {"han_share": 0.5},
+        {"language": "yue"},
+        {"repeated_grams": 0.25},
+        {"perplexity": 100.0},
+        {"tokens": 0, "perplexity": 1.0},
+    ],
 )
 def test_a_document_at_the_limits_stays(signals):
     assert reason(**signals) is None
@@ -43,8 +69,14 @@ def test_a_document_at_the_limits_stays(signals):
         ({"tokens": 513}, "too_long"),
         ({"tokens": 10**9}, "too_long"),
         ({"han_share": 0.4999}, "not_chinese"),
+        ({"language": "ja"}, "not_chinese"),
+        ({"language": ""}, "not_chinese"),
+        ({"repeated_grams": 0.31}, "repetitive"),
+        ({"repeated_lines": 0.31}, "repetitive"),
+        ({"markup_share": 0.21}, "markup"),
         ({"perplexity": 100.01}, "high_perplexity"),
         ({"perplexity": float("inf")}, "high_perplexity"),
+        ({"perplexity": float("nan")}, "high_perplexity"),
         ({"perplexity": None}, "high_perplexity"),
     ],
 )
@@ -52,89 +84,113 @@ def test_a_document_beyond_a_limit_has_that_reason(signals, expected):
     assert reason(**signals) == expected
 
 
-def test_a_copy_is_dropped_and_names_its_owner():
-    assert reason_to_drop(FINE, Primary(), 100.0, "wudao:p.json[3]") == ("duplicate", "of wudao:p.json[3]")
+def test_a_document_is_judged_by_its_own_row():
+    rows = [FINE, FINE | {"tokens": 600}, FINE, FINE | {"perplexity": None}, FINE | {"characters": 3}]
+    assert reasons(rows) == [None, "too_long", None, "high_perplexity", "too_short"]
+
+
+def test_the_detail_says_what_decided():
+    signals = pl.DataFrame([FINE | {"tokens": 600}, FINE | {"language": "ja"}, FINE | {"perplexity": 123.4}, FINE])
+    details = with_reasons(signals, Primary(), 100.0)["detail"].to_list()
+    assert details == ["600 tokens", "language ja", "123.0 > 100", None]
+
+
+def test_without_a_cut_a_text_that_was_not_measured_stays():
+    assert reasons([FINE | {"perplexity": None}], max_perplexity=None) == [None]
+
+
+def test_no_languages_means_all():
+    assert reasons([FINE | {"language": "ja"}], settings=Primary(languages=[])) == [None]
 
 
 def test_the_first_reason_that_applies_is_given():
-    order = {"characters": 1, "tokens": 999, "han_share": 0.0, "perplexity": 999.0}
-    expected = ["too_short", "too_long", "not_chinese", "high_perplexity", "duplicate"]
+    order = {"characters": 1, "tokens": 999, "han_share": 0.0, "repeated_grams": 1.0, "markup_share": 1.0, "perplexity": 999.0}
+    expected = ["too_short", "too_long", "not_chinese", "repetitive", "markup", "high_perplexity"]
     for start, name in enumerate(expected):
-        assert reason("x:y", **dict(list(order.items())[start:])) == name
+        assert reason(**dict(list(order.items())[start:])) == name
 
 
-# ------------------------------------------------------------------------------------------------------------ duplicates
+# -------------------------------------------------------------------------------------------------------- select_primary
 
-
-class Shards:
-    """Shards of single-letter texts, as find_duplicates takes them."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-
-    def make(self, **texts: str) -> list[tuple[str, Path, Path]]:
-        made = []
-        for shard, letters in texts.items():
-            signals, documents = self.folder / f"{shard}.signals", self.folder / f"{shard}.documents"
-            pl.DataFrame(
-                {"fingerprint": [letter.encode().hex() for letter in letters]}, schema={"fingerprint": pl.String}
-            ).write_parquet(signals)
-            locators = [f"{shard}.jsonl@{number}+1" for number in range(len(letters))]
-            pl.DataFrame({"locator": locators}, schema={"locator": pl.String}).write_parquet(documents)
-            made.append((f"src/{shard}", signals, documents))
-        return made
-
-    def copies(self, **texts: str) -> list[tuple[str, int, str]]:
-        return find_duplicates(self.make(**texts)).rows()
+MOBILE = "13800000000"
+TEXTS = [
+    "这家餐馆的招牌菜是糖醋排骨，外酥里嫩，酸甜适中。",
+    "这家餐馆的招牌菜是糖醋排骨，外酥里嫩，酸甜适中！",
+    "下列哪一项不属于可再生能源，请说明你的理由，并举一个例子。答案是天然气。",
+    f"预订房间请打电话{MOBILE}，前台二十四小时有人接听。",
+    "这家餐馆的招牌菜是糖醋排骨，外酥里嫩，酸甜适口。",
+    "短",
+]
 
 
 @pytest.fixture
-def shards(tmp_path) -> Shards:
-    return Shards(tmp_path)
+def judged(root, tmp_path):
+    """select_primary run on TEXTS, with a benchmark's question in the third and copies in the second and fifth."""
+
+    def run(**settings) -> tuple[list[dict], list[dict], dict]:
+        write(
+            tmp_path / "d.parquet",
+            DOCUMENTS,
+            [{"id": str(n), "text": text, "title": "", "category": "", "locator": f"f@{n}+1"} for n, text in enumerate(TEXTS)],
+        )
+        blank = {field.name: None for field in SIGNALS}
+        measured = [
+            blank | FINE | {"id": str(n), "characters": len(text), "fingerprint": b"f" * 16, "minhash": b"m" * 256}
+            for n, text in enumerate(TEXTS)
+        ]
+        write(tmp_path / "s.parquet", SIGNALS, measured, {"perplexity": "form:model"})
+        copies = [
+            {"row": 1, "owner": "a:f@0+1", "kind": "exact", "similarity": 1.0},
+            {"row": 4, "owner": "a:f@0+1", "kind": "near", "similarity": 0.875},
+        ]
+        write(tmp_path / "c.parquet", COPIES, copies)
+        (tmp_path / "cut.json").write_text(json.dumps({"cut": 100.0, "identity": "form:model"}))
+        (tmp_path / "questions.jsonl").write_text(
+            json.dumps({"question": "下列哪一项不属于可再生能源?请说明你的理由、并举一个例子"}, ensure_ascii=False) + "\n",
+            encoding="utf-8",
+        )
+        benchmarks = {"benchmarks": [{"path": str(tmp_path / "questions.jsonl")}]}
+        subprocess.run(
+            [sys.executable, "workflow_scripts/select_primary.py", "--documents", tmp_path / "d.parquet", "--signals", tmp_path / "s.parquet",
+             "--duplicates", tmp_path / "c.parquet", "--calibration", tmp_path / "cut.json", "--settings", json.dumps(settings),
+             "--decontamination", json.dumps(benchmarks), "--simplify", "--output", tmp_path / "out.parquet"],
+            cwd=root,
+            check=True,
+        )  # fmt: skip
+        ledger = json.loads((tmp_path / "out.ledger.json").read_text())
+        return list(read_rows(tmp_path / "out.parquet")), list(read_rows(tmp_path / "out.dropped.parquet")), ledger
+
+    return run
 
 
-def test_the_first_in_plan_order_owns_a_text(shards):
-    assert shards.copies(a="xy", b="zx", c="xz") == [
-        ("src/b", 1, "src:a.jsonl@0+1"),
-        ("src/c", 0, "src:a.jsonl@0+1"),
-        ("src/c", 1, "src:b.jsonl@0+1"),
+def write(path, schema, rows, metadata=None):
+    writer = TableWriter(path, schema, metadata)
+    for row in rows:
+        writer.add(row)
+    writer.close()
+
+
+def test_every_document_is_kept_or_has_its_reason(judged):
+    kept, dropped, ledger = judged()
+    assert [row["id"] for row in kept] == ["0", "3"]
+    assert [(row["id"], row["reason"]) for row in dropped] == [
+        ("1", "duplicate"),
+        ("2", "contaminated"),
+        ("4", "near_duplicate"),
+        ("5", "too_short"),
     ]
+    details = {row["id"]: row["detail"] for row in dropped}
+    assert details["1"] == "of a:f@0+1" and details["4"] == "0.88 like a:f@0+1"
+    assert "questions.jsonl:1" in details["2"] and "下列哪一项" in details["2"], "the question is named"
+    assert (ledger["in"], ledger["kept"]) == (6, 2)
+    assert MOBILE in kept[1]["text"], "nothing is masked unless it is asked for"
 
 
-def test_plan_order_counts_not_the_names_order(shards):
-    assert shards.copies(z="wx", a="x") == [("src/a", 0, "src:z.jsonl@1+1")]
-
-
-def test_copies_inside_a_shard_are_found(shards):
-    assert shards.copies(a="xxyx") == [("src/a", 1, "src:a.jsonl@0+1"), ("src/a", 3, "src:a.jsonl@0+1")]
-
-
-def test_a_later_shard_changes_nothing_in_earlier_ones(shards):
-    before = shards.copies(a="xyx", b="zy")
-    after = shards.copies(a="xyx", b="zy", c="xyzzy")
-    assert after[: len(before)] == before
-    assert {row[0] for row in after[len(before) :]} == {"src/c"}
-
-
-@pytest.mark.parametrize("texts", [{"a": ""}, {"a": "", "b": ""}, {"a": "xyz"}, {"a": "x", "b": "", "c": "y"}])
-def test_no_copies_is_an_empty_table(shards, texts):
-    assert shards.copies(**texts) == []
-
-
-def test_empty_shards_do_not_shift_the_others(shards):
-    assert shards.copies(a="", b="x", c="", d="x") == [("src/d", 0, "src:b.jsonl@0+1")]
-
-
-def test_many_shards_have_each_text_owned_once_by_its_first(shards):
-    letters = {f"s{number:02d}": "".join(chr(0x4E00 + (number * place) % 37) for place in range(50)) for number in range(12)}
-    first: dict[str, str] = {}
-    expected = []
-    for shard, texts in letters.items():
-        for number, text in enumerate(texts):
-            owner = first.setdefault(text, f"src:{shard}.jsonl@{number}+1")
-            if owner != f"src:{shard}.jsonl@{number}+1":
-                expected.append((f"src/{shard}", number, owner))
-    assert shards.copies(**letters) == expected
+def test_personal_numbers_are_masked_when_asked_for(judged):
+    kept, _, ledger = judged(mask_personal=True)
+    assert kept[1]["text"] == "预订房间请打电话【手机号】，前台二十四小时有人接听。"
+    assert kept[1]["id"] == "3" and kept[0]["text"] == TEXTS[0]
+    assert ledger["notes"]["masked"] == {"mobile": 1}
 
 
 # --------------------------------------------------------------------------------------------------------------- phrases

@@ -25,12 +25,16 @@ class Stage:
         self.reasons: dict[str, Counter[str]] = {"dropped": Counter(), "failed": Counter()}
         self.notes: dict[str, Any] = {}
 
-    def take(self) -> None:
-        """Count a record on its way in."""
-        self.came_in += 1
+    def take(self, count: int = 1) -> None:
+        """Count records on their way in."""
+        self.came_in += count
 
     def keep(self, row: Row) -> None:
         self.keeps.add(row)
+
+    def keep_columns(self, columns: dict[str, Any]) -> None:
+        """Keep a batch given by column."""
+        self.keeps.add_columns(columns)
 
     def drop(self, row: Row, reason: str, detail: str = "") -> None:
         """The record was judged and is not wanted."""

@@ -1,76 +1,133 @@
-"""The shard plan: which piece of which file is which unit of work. From file names and sizes alone, so it can be made while Snakemake
-parses; nothing is opened.
+"""The shard plan: which pieces of which files are which unit of work. From file names and sizes alone, so it can be made while
+Snakemake parses; nothing is opened. Which small files share a shard is decided in packs.py.
 
-A shard's name comes from its file's path below the source and, for a file cut into ranges, the range's number: adding, removing or
-changing a file never renames another file's shards.
+A shard's name comes from its file's path below the source, and for a file cut into ranges from the range's number; a pack is named
+after the file that begins it. Adding, removing or changing a file never renames another file's shards.
 """
 
 import re
-from dataclasses import dataclass
+import stat
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
 
 from kun.books.digests import digest
+from kun.corpus.packs import packed
 from kun.settings.corpus import Source
 
+LINES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".jsonl.tar.gz", ".jsonl.tar.zst")
 ENDINGS = {
-    "wudao": (".json",),
-    "wanjuan": (".jsonl", ".jsonl.gz", ".jsonl.tar.gz"),
-    "skypile": (".jsonl", ".jsonl.gz"),
-    "jsonl": (".jsonl", ".jsonl.gz"),
+    "wudao": (".json", ".json.gz", ".json.zst"),
+    "wanjuan": LINES,
+    "skypile": LINES,
+    "jsonl": LINES,
+    "parquet": (".parquet",),
 }
+PACK = "pack-"
 
 
 @dataclass(frozen=True)
-class Shard:
-    """A piece of a raw file: bytes [start, end) of it, or all of it where `end` is None."""
+class Piece:
+    """Bytes [start, end) of a raw file, or all of it where `end` is None."""
 
-    source: str
-    name: str
-    format: str
     path: str
     relative: str  # the path below the source's folder; locators begin with it
     start: int = 0
     end: int | None = None
 
+
+@dataclass(frozen=True)
+class Shard:
+    """A unit of work: a file, a range of one, or a pack of small ones."""
+
+    source: str
+    name: str
+    format: str
+    encoding: str
+    pieces: tuple[Piece, ...]
+
     def id(self) -> str:
         return f"{self.source}/{self.name}"
 
 
-class NoFiles(Exception):
+class NoPlan(Exception):
+    """The sources' files cannot be made into shards; the message says which and what to do."""
+
+
+class NoFiles(NoPlan):
     """A source's folder holds nothing that its format could read."""
 
 
-def plan_shards(sources: list[Source], range_bytes: int) -> list[Shard]:
-    """All shards in plan order: sources as listed, then files in natural order of their names, then ranges. Raises NoFiles."""
-    return [shard for source in sources for file in _files(source) for shard in _cut(source, file, range_bytes)]
+class _File(NamedTuple):
+    path: str
+    relative: str
+    size: int
 
 
-def _files(source: Source) -> list[Path]:
+def plan_shards(sources: list[Source], range_bytes: int, pack_bytes: int) -> list[Shard]:
+    """All shards in plan order: sources as listed, then the natural order of each shard's first file, then ranges. Raises NoPlan.
+
+    Plain line files above `range_bytes` are cut into ranges; files below `pack_bytes` are packed (0: none is).
+    """
+    return [shard for source in sources for shard in _shards_of(source, range_bytes, pack_bytes)]
+
+
+def _shards_of(source: Source, range_bytes: int, pack_bytes: int) -> list[Shard]:
+    files = {file.relative: file for file in _files(source)}
+    ranges = {name for name, file in files.items() if name.endswith(".jsonl") and file.size > range_bytes}
+    small = {name: file.size for name, file in files.items() if file.size < pack_bytes and name not in ranges}
+
+    def shard(name: str, *pieces: Piece) -> Shard:
+        return Shard(source.name, name, source.format, source.encoding, pieces)
+
+    def whole(name: str) -> Piece:
+        return Piece(files[name].path, name)
+
+    shards = [shard(_pack_name(first, source.format), *map(whole, names)) for first, names in packed(small, pack_bytes)]
+    for name in files.keys() - small.keys() - ranges:
+        shards.append(shard(shard_name(name, ENDINGS[source.format]), whole(name)))
+    for name in ranges:
+        path, _, size = files[name]
+        for number, start in enumerate(range(0, size, range_bytes)):
+            piece = Piece(path, name, start, min(start + range_bytes, size))
+            shards.append(shard(f"{shard_name(name, ENDINGS[source.format])}.{number:05d}", piece))
+    place = {name: number for number, name in enumerate(files)}
+    return sorted(shards, key=lambda shard: (place[shard.pieces[0].relative], shard.pieces[0].start))
+
+
+def _files(source: Source) -> list[_File]:
+    """A source's files in natural order."""
     folder = Path(source.path).expanduser()
     if folder.is_file():
-        return [folder]
-    found = [path for path in folder.rglob("*") if path.name.endswith(ENDINGS[source.format]) and path.is_file()]
+        return [_File(str(folder), folder.name, folder.stat().st_size)]
+    endings = ENDINGS[source.format]
+    found = [file for path in folder.rglob("*") if path.name.endswith(endings) and (file := _file(source, path, folder))]
     if not found:
-        raise NoFiles(f"source {source.name!r}: no file ending in {' or '.join(ENDINGS[source.format])} below {source.path}")
+        raise NoFiles(f"source {source.name!r}: no file ending in {' or '.join(endings)} below {source.path}")
     # part-1 and part-01 are equal in natural order; the name itself decides then, never the directory's order.
-    names = {path.relative_to(folder).as_posix(): path for path in found}
-    return [names[name] for name in sorted(names, key=lambda name: (natural(name), name))]
+    return sorted(found, key=lambda file: (natural(file.relative), file.relative))
 
 
-def _cut(source: Source, path: Path, range_bytes: int) -> list[Shard]:
-    folder = Path(source.path).expanduser()
-    relative = path.name if folder.is_file() else path.relative_to(folder).as_posix()
-    name = shard_name(relative, ENDINGS[source.format])
-    whole = {"source": source.name, "format": source.format, "path": str(path), "relative": relative}
-    size = path.stat().st_size
-    if not path.name.endswith(".jsonl") or size <= range_bytes:
-        return [Shard(name=name, **whole)]
-    starts = range(0, size, range_bytes)
-    return [
-        Shard(name=f"{name}.{number:05d}", start=start, end=min(start + range_bytes, size), **whole)
-        for number, start in enumerate(starts)
-    ]
+def _file(source: Source, path: Path, folder: Path) -> _File | None:
+    """None for a folder, or for a file that has just gone."""
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise NoPlan(f"source {source.name!r}: {path} is a link to a file that is not there; restore or remove it") from None
+        return None
+    relative = path.relative_to(folder).as_posix()
+    try:
+        relative.encode()
+    except UnicodeEncodeError:
+        raise NoPlan(
+            f"source {source.name!r}: the name of {str(path)!r} is not UTF-8, so nothing can refer to it; rename it"
+        ) from None
+    return _File(str(path), relative, state.st_size) if stat.S_ISREG(state.st_mode) else None
 
 
 def shard_name(relative: str, endings: tuple[str, ...]) -> str:
@@ -78,14 +135,40 @@ def shard_name(relative: str, endings: tuple[str, ...]) -> str:
     ending = max(filter(relative.endswith, endings), key=len, default="")
     stem = relative.removesuffix(ending)
     flat = re.sub(r"[^\w-]+", "_", stem)
-    # Two paths may flatten to one name (a/b and a_b, a.jsonl and a.jsonl.gz), and so may a path and a cut file's range.
+    # Two paths may flatten to one name (a/b and a_b, a.jsonl and a.jsonl.gz), and so may a path and a cut file's range or a pack.
     # 60 characters are 180 bytes of Chinese: with a stage's endings they stay below the 255 that file systems allow.
-    if flat == stem and len(flat) <= 60 and ending == endings[0]:
+    if flat == stem and len(flat) <= 60 and ending == endings[0] and not flat.startswith(PACK):
         return flat
     return f"{flat[-60:]}-{digest(relative, size=4)}"
+
+
+def _pack_name(first: str | None, format: str) -> str:
+    """The name of a pack that `first` begins; the files before any such file have a constant one, which no newcomer changes."""
+    name = shard_name(first, ENDINGS[format]) if first is not None else "first"
+    return PACK + (f"first-{digest(first, size=4)}" if first is not None and name == "first" else name)
 
 
 @cache
 def natural(name: str) -> tuple[tuple[int, int | str], ...]:
     """Sort key in which part-2 comes before part-10."""
     return tuple((0, int(part)) if part.isdigit() and part.isascii() else (1, part) for part in re.split(r"([0-9]+)", name) if part)
+
+
+# The plan as a file: a JSON list, one shard a line
+
+
+def plan_as_json(shards: Iterable[Shard]) -> str:
+    return "[\n" + ",\n".join(orjson.dumps(asdict(shard)).decode() for shard in shards) + "\n]\n"
+
+
+def read_plan(path: Path) -> list[Shard]:
+    """The shards in plan order. Raises NoPlan."""
+    try:
+        return [shard_from(entry) for entry in orjson.loads(path.read_bytes())]
+    except (ValueError, TypeError, KeyError) as error:
+        raise NoPlan(f"{path} is no shard plan ({error}); remove it and run `snakemake` again, which makes it anew") from None
+
+
+def shard_from(entry: dict[str, Any]) -> Shard:
+    """The shard whose asdict() this is."""
+    return Shard(**{**entry, "pieces": tuple(Piece(**piece) for piece in entry["pieces"])})

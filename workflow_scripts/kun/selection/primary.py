@@ -1,19 +1,43 @@
-"""Which documents become primary data: one question per reason, asked in a fixed order; the first that applies is the reason."""
+"""Which documents become primary data by their own signals: one question per reason, asked in a fixed order; the first that applies is
+the reason. Asked of whole tables, because duplicates are sought among the documents that pass, and that is all of a corpus.
+"""
 
-from kun.books.tables import Row
+import polars as pl
+
 from kun.settings.selection import Primary
 
+# Columns of the signals that the questions need.
+COLUMNS = ("characters", "tokens", "han_share", "language", "repeated_grams", "repeated_lines", "markup_share", "perplexity")
 
-def reason_to_drop(signals: Row, settings: Primary, max_perplexity: float, duplicate_of: str | None) -> tuple[str, str] | None:
-    """(reason, detail), or None for a document that stays. `duplicate_of` is the locator of the text's owner."""
-    if signals["characters"] < settings.min_characters:
-        return "too_short", f"{signals['characters']} characters"
-    if signals["tokens"] > settings.max_tokens:
-        return "too_long", f"{signals['tokens']} tokens"
-    if signals["han_share"] < settings.min_han_share:
-        return "not_chinese", f"Han share {signals['han_share']:.2f}"
-    if signals["perplexity"] is None or signals["perplexity"] > max_perplexity:
-        return "high_perplexity", f"{signals['perplexity'] or float('nan'):.0f} > {max_perplexity:.0f}"
-    if duplicate_of is not None:
-        return "duplicate", f"of {duplicate_of}"
-    return None
+
+def with_reasons(signals: pl.DataFrame, settings: Primary, max_perplexity: float | None) -> pl.DataFrame:
+    """Columns `reason` and `detail`, a row for each document; null in both for one that passes. `max_perplexity` None: no cut."""
+    questions = list(_questions(settings, max_perplexity))
+    return signals.select(
+        pl.coalesce(pl.when(applies).then(pl.lit(reason)) for reason, applies, _ in questions).alias("reason"),
+        pl.coalesce(pl.when(applies).then(detail) for _, applies, detail in questions).alias("detail"),
+    )
+
+
+def _questions(settings: Primary, max_perplexity: float | None) -> list[tuple[str, pl.Expr, pl.Expr]]:
+    """(reason, whether it applies, what to tell a person)"""
+    characters, tokens, han = pl.col("characters"), pl.col("tokens"), pl.col("han_share")
+    grams, lines, markup = pl.col("repeated_grams"), pl.col("repeated_lines"), pl.col("markup_share")
+    # Measured in single precision; a cut is compared with the value as it is stored.
+    perplexity = pl.col("perplexity").cast(pl.Float64)
+    questions = [
+        ("too_short", characters < settings.min_characters, pl.format("{} characters", characters)),
+        ("too_long", tokens > settings.max_tokens, pl.format("{} tokens", tokens)),
+        ("not_chinese", han < settings.min_han_share, pl.format("Han share {}", han.round(2))),
+        ("repetitive", grams > settings.max_repeated_grams, pl.format("{} of its 8-grams are repeats", grams.round(2))),
+        ("repetitive", lines > settings.max_repeated_lines, pl.format("{} of it are repeated lines", lines.round(2))),
+        ("markup", markup > settings.max_markup_share, pl.format("{} of it are addresses and markup", markup.round(2))),
+    ]
+    if settings.languages:
+        foreign = ~pl.col("language").is_in(settings.languages)
+        questions.insert(3, ("not_chinese", foreign, pl.format("language {}", pl.col("language"))))
+    if max_perplexity is not None:
+        detail = pl.format("{} > {}", perplexity.round(0), pl.lit(round(max_perplexity)))
+        questions.append(("high_perplexity", perplexity > max_perplexity, detail))
+        questions.append(("high_perplexity", perplexity.is_null(), pl.lit("no character that the n-gram model could read")))
+    return questions

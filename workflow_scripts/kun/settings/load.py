@@ -133,6 +133,8 @@ def _files(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "perplexity.kenlm.model", kenlm.model
     for number, name in enumerate(kenlm.reference):
         yield f"perplexity.kenlm.reference[{number}]", name
+    for number, benchmark in enumerate(settings.decontamination.benchmarks):
+        yield f"decontamination.benchmarks[{number}].path", benchmark.path
     models = settings.models
     needed = {"label": models.label, "point": models.point, "answer": models.answer}
     if models.trained_roles():

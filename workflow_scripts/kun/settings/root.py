@@ -10,7 +10,7 @@ from kun.settings.models import Models
 from kun.settings.perplexity import Perplexity
 from kun.settings.resources import Resources
 from kun.settings.roles import Answers, Instructions, Label, Polish, Score
-from kun.settings.selection import Primary
+from kun.settings.selection import Decontamination, Duplicates, Primary
 from kun.settings.training import Seed, Training
 
 
@@ -19,6 +19,8 @@ class Settings(Section):
     corpus: Corpus = Field(Corpus(), description="raw text: sources and shards")
     perplexity: Perplexity = Field(Perplexity(), description="n-gram perplexity and its cut")
     primary: Primary = Field(Primary(), description="which documents become primary data")
+    duplicates: Duplicates = Field(Duplicates(), description="which documents are copies of earlier ones")
+    decontamination: Decontamination = Field(Decontamination(), description="benchmarks that the dataset must not contain")
     models: Models = Field(Models(), description="language models: trained here or given")
     seed: Seed = Field(Seed(), description="the pairs that both trainings start from")
     training: Training = Field(Training(), description="fine-tuning of the label model and the primary chat model")

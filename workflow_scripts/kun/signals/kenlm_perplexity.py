@@ -5,11 +5,17 @@ Training and measuring share this form; another form with the same model file gi
 """
 
 import re
-import unicodedata
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+
+from kun.signals.forms import Codes, compatible
 
 FORM = "characters-nfkc-lower-digits0-v1"
+_PLANE = 0x10000
 # KenLM splits on ASCII space only, Python's split() on more; here every kind of space and control character ends a piece.
-_APART = re.compile(r"[\s\x00-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060-\u206f\u3000\ufeff]+")
+_APART = re.compile(r"[\s\x00-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060-\u206f\u3000\ufeff]")
 _DIGIT = re.compile(r"\d")
 
 
@@ -18,13 +24,41 @@ def characters(text: str) -> str:
 
     One character is one token, so a literal `<s>` or `<unk>` in the text can never be taken for KenLM's special words.
     """
-    form = unicodedata.normalize("NFKC", text).lower()
-    return " ".join(_DIGIT.sub("0", _APART.sub("", form)))
+    return next(tokens_of(compatible([text])))
+
+
+def tokens_of(form: Codes) -> Iterator[str]:
+    """`characters` of many texts in compatible form."""
+    mapped = _table()[np.minimum(form.codes, _PLANE - 1)]
+    for place in np.flatnonzero(form.codes >= _PLANE):
+        mapped[place] = _token(int(form.codes[place]))
+    kept = Codes(mapped, form.offsets).where(mapped > 0)
+    spaced = np.full(2 * len(kept.codes), ord(" "), dtype=np.uint32)
+    spaced[::2] = kept.codes
+    for start, end in zip(kept.offsets[:-1].tolist(), kept.offsets[1:].tolist(), strict=True):
+        yield spaced[2 * start : max(2 * end - 1, 2 * start)].tobytes().decode("utf-32-le")
+
+
+@cache
+def _table() -> np.ndarray:
+    table = np.array([_token(code) for code in range(_PLANE)], dtype=np.uint32)
+    table[_PLANE - 1] = 0
+    return table
+
+
+def _token(code: int) -> int:
+    """A character's token; 0 for one that is none."""
+    character = chr(code)
+    return 0 if _APART.match(character) else ord("0") if _DIGIT.match(character) else code
 
 
 def perplexity(model, text: str) -> float | None:
     """Perplexity of a text under a `kenlm.Model`; None for a text without any character."""
-    tokens = characters(text)
+    return perplexity_of_tokens(model, characters(text))
+
+
+def perplexity_of_tokens(model, tokens: str) -> float | None:
+    """The same for a text that is in normal form already."""
     if not tokens:
         return None
     count = (len(tokens) + 1) // 2

@@ -1,13 +1,19 @@
-"""All signals of documents as rows, in the documents' order."""
+"""All signals of a batch of texts, a column each. Nothing is decided here."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from kun.books.digests import digest
-from kun.books.tables import Row
-from kun.corpus.normalise import bare
+from kun.signals import pii
+from kun.signals.characters import shares
+from kun.signals.fingerprints import fingerprint_columns
+from kun.signals.forms import bare, codes_of, compatible
+from kun.signals.kenlm_perplexity import perplexity_of_tokens, tokens_of
+from kun.signals.language import language
+from kun.signals.markup import markup_share
+from kun.signals.repetition import repeated_grams, repeated_lines
 
 SCHEMA = pa.schema(
     [
@@ -15,40 +21,55 @@ SCHEMA = pa.schema(
         ("characters", pa.int32()),
         ("tokens", pa.int32()),  # by the label model's tokenizer
         ("han_share", pa.float32()),  # of the letters
+        ("digit_share", pa.float32()),  # this and the next two: of all characters but white space
+        ("punctuation_share", pa.float32()),
+        ("garbled_share", pa.float32()),  # characters that an earlier program could not decode (U+FFFD)
+        ("language", pa.string()),  # as fastText's lid.176 names it
+        ("language_probability", pa.float32()),
+        ("repeated_grams", pa.float32()),  # share of the character 8-grams that occurred before
+        ("repeated_lines", pa.float32()),  # share of the characters in lines that occurred before
+        ("markup_share", pa.float32()),  # share of the characters in web addresses, tags, entities
+        ("lines", pa.int32()),
+        ("blank_lines", pa.int32()),
+        *((f"pii_{kind}", pa.int32()) for kind in pii.MASKS),  # personal numbers and addresses found, by kind
         ("perplexity", pa.float32()),  # None for a text without any character in the model's normal form
-        ("fingerprint", pa.string()),  # equal for texts that differ in space, width or punctuation only
+        ("fingerprint", pa.binary(16)),  # equal for texts that differ in space, width or punctuation only
+        ("minhash", pa.binary(256)),  # alike for texts that share most of their character 5-grams
     ]
 )
-_HAN = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
 
 
-def measure(
-    documents: Iterable[Row], count_tokens: Callable[[list[str]], list[int]], perplexity: Callable[[str], float | None]
-) -> Iterator[Row]:
-    """Rows of SCHEMA. `count_tokens` is called with many texts at once, because tokenizers are fast that way."""
-    waiting: list[Row] = []
-    for document in documents:
-        waiting.append(document)
-        if len(waiting) == 256:
-            yield from _measured(waiting, count_tokens, perplexity)
-            waiting = []
-    yield from _measured(waiting, count_tokens, perplexity)
+class Measurer:
+    """Measures batches of texts with a tokenizer's counter, fastText's model and KenLM's (None: no perplexity)."""
 
+    def __init__(self, count_tokens: Callable[[list[str]], list[int]], language_model: Any, kenlm_model: Any):
+        self.count_tokens, self.language_model, self.kenlm_model = count_tokens, language_model, kenlm_model
 
-def _measured(documents: list[Row], count_tokens: Callable, perplexity: Callable) -> Iterator[Row]:
-    texts = [document["text"] for document in documents]
-    for document, text, tokens in zip(documents, texts, count_tokens(texts) if texts else [], strict=True):
-        yield {
-            "id": document["id"],
-            "characters": len(text),
-            "tokens": tokens,
-            "han_share": han_share(text),
-            "perplexity": perplexity(text),
-            "fingerprint": digest(bare(text)),
+    def columns(self, ids: list[str], texts: list[str]) -> dict[str, Any]:
+        """SCHEMA's columns, a value for each text. Arrays are shared by what needs them, because making them costs the most."""
+        plain, form = codes_of(texts), compatible(texts)
+        fingerprints, minhashes = fingerprint_columns(bare(form))
+        languages, probabilities = zip(*(language(self.language_model, text) for text in texts), strict=True)
+        personal = [pii.count(text) for text in texts]
+        return {
+            "id": ids,
+            "characters": plain.lengths,
+            "tokens": self.count_tokens(texts),
+            **shares(plain),
+            "language": languages,
+            "language_probability": probabilities,
+            "repeated_grams": repeated_grams(plain),
+            "repeated_lines": [repeated_lines(text) for text in texts],
+            "markup_share": [markup_share(text) for text in texts],
+            "lines": [text.count("\n") + 1 for text in texts],
+            "blank_lines": [text.count("\n\n") for text in texts],
+            **{f"pii_{kind}": [found.get(kind, 0) for found in personal] for kind in pii.MASKS},
+            "perplexity": self.perplexities(form, len(texts)),
+            "fingerprint": fingerprints,
+            "minhash": minhashes,
         }
 
-
-def han_share(text: str) -> float:
-    """Han characters among a text's letters (digits, signs and spaces aside); 0 where there is no letter."""
-    letters = sum(map(str.isalpha, text))
-    return len(_HAN.findall(text)) / letters if letters else 0.0
+    def perplexities(self, form: Any, count: int) -> np.ndarray | list[None]:
+        if self.kenlm_model is None:
+            return [None] * count
+        return [perplexity_of_tokens(self.kenlm_model, tokens) for tokens in tokens_of(form)]

@@ -10,6 +10,7 @@ import pyarrow as pa
 from kun.books.digests import digest
 from kun.books.tables import Row
 from kun.corpus.normalise import bare, readable
+from kun.settings.corpus import AS_WRITTEN
 
 SCHEMA = pa.schema(
     [("id", pa.string()), ("instruction", pa.string()), ("output", pa.string()), ("held_out", pa.bool_()), ("locator", pa.string())]
@@ -39,8 +40,8 @@ def to_pair(locator: str, value: Any, held_out: float) -> Row:
         value.get("input") or "", str
     ):
         raise BadPair("missing_field")
-    instruction = readable("\n".join(part for part in (value["instruction"], value.get("input") or "") if part))
-    output = readable(value["output"])
+    instruction = readable("\n".join(part for part in (value["instruction"], value.get("input") or "") if part), AS_WRITTEN)
+    output = readable(value["output"], AS_WRITTEN)
     if not instruction or not output:
         raise BadPair("empty")
     # The split looks at the instruction's content alone: it stays as it is when pairs are added, moved or answered better.
