@@ -8,7 +8,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers.pre_tokenizers import Split
 
 from kun.signals import kenlm_perplexity
 from kun.signals.characters import shares
@@ -110,25 +111,54 @@ def spelled():
     return tokenizer
 
 
+@pytest.fixture(scope="module")
+def divided():
+    """As Qwen's and GPT-4's: bytes, a rule that divides into words, tokens that begin with the sign before a word."""
+    words = Split(
+        Regex(
+            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+        ),
+        "isolated",
+    )
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([words, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+    corpus = ["（我们的中秋节），我们一家人。\n\n「海边」(the) it's 1999年，看'看'", " the 的（中）(中)，(a)，'s）。\n"] * 20
+    trainer = trainers.BpeTrainer(vocab_size=420, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    tokenizer.train_from_iterator(corpus, trainer)
+    return tokenizer
+
+
 PIECES = st.sampled_from(
-    [*"今年的中秋节，我们一家人到海边看。！\n １19", "  ", "the", "<|im_end|>", "𠮷", "é", "👍🏽", "１９９", "'s", "\n\n", "的的"]
+    [
+        *"今年的中秋节，我们一家人到海边看。！（）「」(a)'\n １19",
+        "  ",
+        "the",
+        "<|im_end|>",
+        "𠮷",
+        "é",
+        "👍🏽",
+        "１９９",
+        "'s",
+        "\n\n",
+        "的的",
+    ]
 )
 
 
-@pytest.mark.parametrize("name", ["minimind", "spelled"])
+@pytest.mark.parametrize("name", ["minimind", "spelled", "divided"])
 def test_added_up_pieces_are_the_tokenizers_own_count(name, request):
     tokenizer = request.getfixturevalue(name)
     counter = TokenCounter(tokenizer)
     counter([TEXT] * 2)
     assert counter.cuts is not None, "this tokenizer can be cut"
 
-    @settings(max_examples=300)
+    @settings(max_examples=1000)
     @given(st.lists(st.lists(PIECES, max_size=12).map("".join) | ANY, max_size=5))
     def compare(texts):
         expected = [len(tokenizer.encode(text, add_special_tokens=False).ids) for text in texts]
         assert counter(texts) == expected
-        counter.known.clear()
         counter.keys[:] = 0
+        counter.known.clear()
         assert counter(texts) == expected, "what is remembered changes nothing"
 
     compare()

@@ -43,7 +43,8 @@ def to_document(source: str, fields: dict[str, str | None], value: dict[str, Any
     else:
         raw, category = _text(value, fields["text"]), _optional(value, fields.get("category"))
     text = readable(raw, how)
-    title = readable(_optional(value, fields.get("title")), _of_titles(how))
+    title = _optional(value, fields.get("title"))
+    title = readable(title, _of_titles(how)) if title else ""
     if not text:
         raise Unusable("empty")
     if title and not text.startswith(title):

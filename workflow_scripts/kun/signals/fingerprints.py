@@ -15,15 +15,13 @@ import numpy as np
 import rensa
 
 from kun.signals.forms import Codes
+from kun.signals.grams import grams
 
 GRAM = 5  # characters of a shingle: some two words, as in the 5-grams of words that English corpora are compared by
 PLACES = 128  # of a signature
 SIGNATURE = np.dtype("<u2")  # the low 16 bits of rensa's 32: two unequal values agree once in 65,536, for half the memory
 SEED = 42  # this, GRAM and rensa's version say which signatures may be compared
 PIECE = 128  # texts that rensa is given at once: its list of Python's integers then stays in the processor's cache
-
-_BASE = 0x9E3779B97F4A7C15  # odd, with well mixed bits: 2^64 by the golden ratio
-_WEIGHTS = [np.uint64(pow(_BASE, GRAM - 1 - place, 1 << 64)) for place in range(GRAM)]
 
 # A job has the one thread that it asked Snakemake for; rensa would take all cores. Read when rensa first needs threads.
 os.environ.setdefault("RAYON_NUM_THREADS", "1")
@@ -44,34 +42,14 @@ def fingerprint_columns(form: Codes) -> tuple[list[bytes], list[bytes]]:
 def shingles(form: Codes) -> Codes:
     """Hashes (uint64) of each text's character 5-grams in order, repeats included; offsets as in Codes.
 
-    A text of 1 to 4 characters is one shingle, an empty one has none. The hash is a polynomial in the characters modulo 2^64, with
-    MurmurHash3's last step to mix its bits.
+    A text of 1 to 4 characters is one shingle, filled up with NUL, which no text holds; an empty one has none.
     """
-    size = len(form.codes)
-    codes = np.concatenate((form.codes, np.zeros(GRAM, dtype=np.uint32))).astype(np.uint64)
-    hashes = codes[:size] * _WEIGHTS[0]
-    for place in range(1, GRAM):
-        hashes += codes[place : place + size] * _WEIGHTS[place]
-    wanted = np.arange(GRAM, size + GRAM) <= np.repeat(form.offsets[1:], form.lengths)  # else it would reach into the next text
-
-    short = np.flatnonzero((form.lengths > 0) & (form.lengths < GRAM))
-    start, length = form.offsets[short], form.lengths[short]
-    wanted[start] = True
-    hashes[start] = 0
-    for place in range(GRAM):  # NUL after the end: no text holds it
-        hashes[start] += np.where(place < length, codes[start + place], np.uint64(0)) * _WEIGHTS[place]
-
-    kept = Codes(hashes, form.offsets).where(wanted)
-    return Codes(_mixed(kept.codes), kept.offsets)
-
-
-def _mixed(hashes: np.ndarray) -> np.ndarray:
-    """In place: each bit of the result depends on all bits (fmix64 of MurmurHash3)."""
-    for factor in (0xFF51AFD7ED558CCD, 0xC4CEB9FE1A85EC53):
-        hashes ^= hashes >> np.uint64(33)
-        hashes *= np.uint64(factor)
-    hashes ^= hashes >> np.uint64(33)
-    return hashes
+    lengths = form.lengths
+    missing = np.where((lengths > 0) & (lengths < GRAM), GRAM - lengths, 0)
+    if missing.any():
+        filled = np.insert(form.codes, np.repeat(form.offsets[1:], missing), 0)
+        form = Codes(filled, form.offsets + np.concatenate(([0], np.cumsum(missing))))
+    return grams(form, GRAM)
 
 
 def signatures(hashed: Codes) -> np.ndarray:

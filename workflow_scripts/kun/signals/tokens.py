@@ -6,18 +6,20 @@ exact; the first texts are counted both ways, and a tokenizer that disagrees, or
 """
 
 import json
+from itertools import pairwise
 
 import numpy as np
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 from kun.signals.forms import codes_of
 
 _PLANE = 0x10000
+_SPACE = 0x20
 _PAIR_BITS = 21  # of a cell in the table of pairs; two pairs in one cell cost a cut, never a token
 _SHORT = 4  # characters of 16 bits that make a key of 64
-_SLOTS = 1 << 19  # of the table of short pieces
-_REMEMBERED = 16  # characters; longer pieces are names, addresses, other scripts, and seldom come again
-_MOST = 1_000_000  # remembered pieces, about 100 MB
+_SLOT_BITS = 20  # of the table of short pieces
+_REMEMBERED = 16  # characters; longer pieces are addresses, programs, other scripts, and seldom come again
+_MOST = 300_000  # remembered pieces beyond the short ones, about 40 MB
 _COMMA = "，"
 
 
@@ -31,11 +33,10 @@ class TokenCounter:
         self.tokenizer = tokenizer
         self.cuts = _Cuts(tokenizer) if _may_be_cut(json.loads(tokenizer.to_str())) else None
         self.checked = False
+        # The short pieces met before, by a hash of their characters: looked up for a whole batch at once. A newcomer takes the place
+        # of an older piece with the same hash.
         self.known: dict[str, int] = {}
-        comma = tokenizer.encode(_COMMA, add_special_tokens=False).ids
-        self.comma = comma[0] if len(comma) == 1 else None
-        # The short pieces met last, by a hash of their characters: looked up for a whole batch at once.
-        self.keys, self.counts = np.zeros(_SLOTS, dtype=np.uint64), np.zeros(_SLOTS, dtype=np.int64)
+        self.keys, self.counts = np.zeros(1 << _SLOT_BITS, dtype=np.uint64), np.zeros(1 << _SLOT_BITS, dtype=np.int32)
 
     def __call__(self, texts: list[str]) -> list[int]:
         if self.cuts is None:
@@ -48,54 +49,87 @@ class TokenCounter:
         return self._tokenized(texts) if self.cuts is None else self._added_up(texts)
 
     def _tokenized(self, texts: list[str]) -> list[int]:
-        return [len(encoding.ids) for encoding in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+        return list(map(len, self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)))
 
     def _added_up(self, texts: list[str]) -> list[int]:
         form = codes_of(texts)
         if not len(form.codes):
             return [0] * len(texts)
+        joined = "".join(texts)
         starts = np.flatnonzero(self.cuts.before(form.codes, form.offsets))
         ends = np.append(starts[1:], len(form.codes))
         keys = _keys(form.codes, starts, ends - starts)
         slots = _slots(keys)
-        counts = np.where(self.keys[slots] == keys, self.counts[slots], -1)
-        missing = np.flatnonzero((counts < 0) | (keys == 0))
-        if len(missing):
-            joined = "".join(texts)
-            pieces = list(map(joined.__getitem__, map(slice, starts[missing].tolist(), ends[missing].tolist())))
-            counts[missing] = self._looked_up(pieces)
-            short = missing[keys[missing] > 0]
-            self.keys[slots[short]] = keys[short]
-            # Two pieces may claim one slot in one batch: whichever numpy wrote last into `keys` has to own the count as well.
-            own = short[self.keys[slots[short]] == keys[short]]
-            self.counts[slots[own]] = counts[own]
-        before = np.concatenate(([0], np.cumsum(counts)))
+        known = (self.keys[slots] == keys) & (keys > 0)
+        counts = np.where(known, self.counts[slots], 0)
+
+        new = np.flatnonzero(~known & (keys > 0))
+        unique, first, places = np.unique(keys[new], return_index=True, return_inverse=True)
+        first = new[first]
+        found = self._counted(joined, starts[first], ends[first], form.codes)
+        counts[new] = found[places]
+        self.keys[slots[first]], self.counts[slots[first]] = unique, found
+
+        longer = np.flatnonzero((keys == 0) & (ends - starts <= _REMEMBERED))
+        counts[longer] = self._remembered(joined, starts[longer], ends[longer], form.codes)
+
         firsts = np.searchsorted(starts, form.offsets)  # each text begins with a piece of its own
-        return np.diff(before[firsts]).tolist()
+        before = np.concatenate(([0], np.cumsum(counts)))
+        long = np.flatnonzero((keys == 0) & (ends - starts > _REMEMBERED))
+        owners = np.searchsorted(form.offsets, starts[long], side="right") - 1
+        totals = np.diff(before[firsts]) + self._totals(joined, starts[long], ends[long], form.codes, owners, len(texts))
+        return totals.tolist()
 
-    def _looked_up(self, pieces: list[str]) -> list[int]:
-        known = self.known
-        if len(known) > _MOST:
-            known.clear()
-        counts = list(map(known.get, pieces))
-        if None in counts:
-            found = self._counted(list({piece: 0 for piece, count in zip(pieces, counts, strict=True) if count is None}))
-            known.update((piece, count) for piece, count in found.items() if len(piece) <= _REMEMBERED)
-            counts = [found[piece] if count is None else count for piece, count in zip(pieces, counts, strict=True)]
-        return counts
+    def _remembered(self, joined: str, starts: np.ndarray, ends: np.ndarray, codes: np.ndarray) -> list[int]:
+        """Tokens of each piece: mostly words of several characters, and other scripts' words."""
+        if len(self.known) > _MOST:
+            self.known.clear()
+        pieces = _slices(joined, starts, ends)
+        places = {piece: place for place, piece in enumerate(pieces) if piece not in self.known}
+        if places:
+            asked = np.fromiter(places.values(), dtype=np.int64, count=len(places))
+            self.known.update(zip(places, self._counted(joined, starts[asked], ends[asked], codes).tolist(), strict=True))
+        return list(map(self.known.__getitem__, pieces))
 
-    def _counted(self, pieces: list[str]) -> dict[str, int]:
-        """Tokens of each piece. Calling the tokenizer costs more than a short piece, so those that a comma parts go in one text."""
-        parted = set(self.cuts.parted(pieces, _COMMA)) if self.comma is not None else set()
-        alone, together = [piece for piece in pieces if piece not in parted], [piece for piece in pieces if piece in parted]
-        counts = dict(zip(alone, self._tokenized(alone), strict=True))
+    def _counted(self, joined: str, starts: np.ndarray, ends: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Tokens of each piece. A call costs more than a short piece, so those that commas part go together, and commas are looked for."""
+        pieces = _slices(joined, starts, ends)
+        counts = np.zeros(len(pieces), dtype=np.int32)
+        apart = self.cuts.apart(codes[starts], codes[ends - 1])
+        together = [number for number in np.flatnonzero(apart).tolist() if _COMMA not in pieces[number]]
         groups = [together[start : start + 64] for start in range(0, len(together), 64)]
-        lines = [_COMMA + _COMMA.join(group) + _COMMA for group in groups]
-        for group, encoding in zip(groups, self.tokenizer.encode_batch_fast(lines, add_special_tokens=False), strict=True):
-            commas = np.flatnonzero(np.array(encoding.ids) == self.comma)
-            apart = len(commas) == len(group) + 1
-            counts.update(zip(group, (np.diff(commas) - 1).tolist() if apart else self._tokenized(group), strict=True))
+        for group, encoding in zip(groups, self._parted([[pieces[number] for number in group] for group in groups]), strict=True):
+            commas = np.flatnonzero(np.array(encoding.ids) == self.cuts.comma)
+            if len(commas) == len(group) + 1:
+                counts[group] = np.diff(commas) - 1
+                apart[group] = False
+        rest = sorted(set(range(len(pieces))) - {number for number in together if not apart[number]})
+        counts[rest] = self._tokenized([pieces[number] for number in rest])
         return counts
+
+    def _totals(
+        self, joined: str, starts: np.ndarray, ends: np.ndarray, codes: np.ndarray, owners: np.ndarray, count: int
+    ) -> np.ndarray:
+        """Tokens that the longest pieces add to each of `count` texts; nothing is remembered."""
+        totals = np.zeros(count, dtype=np.int64)
+        apart = self.cuts.apart(codes[starts], codes[ends - 1])
+        alone = np.flatnonzero(~apart)
+        np.add.at(totals, owners[alone], self._tokenized(_slices(joined, starts[alone], ends[alone])))
+        pieces, owned = _slices(joined, starts[apart], ends[apart]), owners[apart]
+        borders = [*np.flatnonzero(np.diff(owned, prepend=-1)).tolist(), len(pieces)]
+        groups = [pieces[start:end] for start, end in pairwise(borders)]
+        for border, group, encoding in zip(borders[:-1], groups, self._parted(groups), strict=True):
+            totals[owned[border]] += len(encoding) - (len(group) + 1)
+        return totals
+
+    def _parted(self, groups: list[list[str]]) -> list[Encoding]:
+        return self.tokenizer.encode_batch_fast(
+            [_COMMA + _COMMA.join(group) + _COMMA for group in groups], add_special_tokens=False
+        )
+
+
+def _slices(joined: str, starts: np.ndarray, ends: np.ndarray) -> list[str]:
+    return list(map(joined.__getitem__, map(slice, starts.tolist(), ends.tolist())))
 
 
 def _keys(codes: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -116,17 +150,27 @@ _MASKS = np.array([0, *(2 ** (16 * length) - 1 for length in range(1, _SHORT + 1
 
 
 def _slots(keys: np.ndarray) -> np.ndarray:
-    return ((keys * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(45)).astype(np.intp)
+    return ((keys * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(64 - _SLOT_BITS)).astype(np.intp)
 
 
 class _Cuts:
-    """Where a text may be cut: between two characters, both Han or Chinese signs, that no token holds side by side.
+    """Where a text may be cut: between two characters that no token holds side by side, neither of them white space and one of them
+    Han; and before a single space.
 
-    White space and other scripts are never cut from their neighbours, because the rules that split a text into words look around there.
+    Rules that divide a text into words before merging look at what stands around white space, at runs of signs, of digits, of Latin
+    letters; beside a Han character they end a run whatever comes, and a single space they leave to the word after it. Where there are
+    no such rules a text may be cut anywhere.
     """
 
     def __init__(self, tokenizer: Tokenizer):
-        self.alone = _characters_that_may_stand_alone(tokenizer)
+        self.han = _may_stand_alone(tokenizer, (0x3400, 0x9FFF))
+        self.alone = self.han | _may_stand_alone(tokenizer, (0x21, 0x7E), (0x3001, 0x3020), (0xFF01, 0xFF60))
+        word = self.han | _may_stand_alone(tokenizer, (0x30, 0x39), (0x41, 0x5A), (0x61, 0x7A))
+        if tokenizer.pre_tokenizer is None:
+            self.alone |= _may_stand_alone(tokenizer, (0x0A, 0x0A))
+            self.han = word = self.alone
+        # Llama and its kin write a space as ▁, in the text as in the vocabulary.
+        self.space = tokenizer.normalizer is None or tokenizer.normalizer.normalize_str(" a b") in (" a b", "▁a▁b")
         self.together = np.zeros(1 << _PAIR_BITS, dtype=bool)
         # Tokens that begin or end within a character (byte-level ones may): bit k of `left` for a character that may end the left part
         # of the k-th such token, of `right` for one that may begin its right part. Tokens share bits when there are more than 64.
@@ -134,7 +178,7 @@ class _Cuts:
         pairs: set[tuple[int, int]] = set()
         torn = 0
         for token in _tokens_as_bytes(tokenizer):
-            for left, right in _sides(token):
+            for left, right in _sides(token.replace("▁".encode(), b" ")):
                 if _is_whole(left) and _is_whole(right):
                     pairs.add((ord(left.decode()), ord(right.decode())))
                 else:
@@ -146,25 +190,35 @@ class _Cuts:
         if pairs:
             both = np.array(sorted(pairs), dtype=np.uint32)
             self.together[_cell(both[:, 0], both[:, 1])] = True
+        comma = tokenizer.encode(_COMMA, add_special_tokens=False).ids
+        self.comma = comma[0]
+        every, sign = np.arange(_PLANE), np.full(_PLANE, ord(_COMMA))
+        usable = self.alone[sign] & (len(comma) == 1)
+        after, ending = word.copy(), word
+        after[_SPACE] = self.space
+        self.after_comma = usable & after & ~self.together[_cell(sign, every)] & ((self.left[sign] & self.right) == 0)
+        self.before_comma = usable & ending & ~self.together[_cell(every, sign)] & ((self.left & self.right[sign]) == 0)
 
     def before(self, codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """For each character, whether a piece begins with it. `offsets`: where texts begin (and the end)."""
         low = np.minimum(codes, _PLANE - 1).astype(np.intp)  # the last code of the plane is no character
-        alone = self.alone[low]
-        begins = np.ones(len(codes), dtype=bool)
-        begins[1:] = alone[:-1] & alone[1:] & ~self.together[_cell(low[:-1], low[1:])]
+        alone, han = self.alone[low], self.han[low]
+        fits = np.zeros(len(codes), dtype=bool)
+        fits[1:] = alone[:-1] & alone[1:] & (han[:-1] | han[1:])
+        if self.space:
+            blank = np.append(low <= _SPACE, True)  # the text's end counts as white space
+            spaces = np.flatnonzero(low == _SPACE)
+            spaces = spaces[spaces > 0]
+            fits[spaces] = alone[spaces - 1] & ~blank[spaces + 1]
+        fits[1:] &= ~self.together[_cell(low[:-1], low[1:])]
         if self.torn:
-            begins[1:] &= (self.left[low[:-1]] & self.right[low[1:]]) == 0
-        begins[offsets[:-1][offsets[:-1] < len(codes)]] = True
-        return begins
+            fits[1:] &= (self.left[low[:-1]] & self.right[low[1:]]) == 0
+        fits[offsets[:-1][offsets[:-1] < len(codes)]] = True
+        return fits
 
-    def parted(self, pieces: list[str], sign: str) -> list[str]:
-        """The pieces that stay apart from the sign when it stands before and after each."""
-        form = codes_of([sign + piece for piece in pieces] + [sign])
-        begins = self.before(form.codes, np.array([0, len(form.codes)]))
-        firsts = form.offsets[:-1]
-        apart = begins[firsts[:-1] + 1] & begins[firsts[1:]]
-        return [piece for piece, fits in zip(pieces, apart.tolist(), strict=True) if fits and sign not in piece]
+    def apart(self, firsts: np.ndarray, lasts: np.ndarray) -> np.ndarray:
+        """For each piece, by its first and last character, whether commas on both sides stay tokens of their own."""
+        return self.after_comma[np.minimum(firsts, _PLANE - 1)] & self.before_comma[np.minimum(lasts, _PLANE - 1)]
 
 
 def _may_be_cut(built: dict) -> bool:
@@ -188,10 +242,10 @@ def _steps(part: dict | None, inner: str) -> list[dict]:
     return [] if part is None else part[inner] if part["type"] == "Sequence" else [part]
 
 
-def _characters_that_may_stand_alone(tokenizer: Tokenizer) -> np.ndarray:
-    """Han characters, Chinese and full-width signs that the tokenizer's own normaliser leaves as they are."""
+def _may_stand_alone(tokenizer: Tokenizer, *ranges: tuple[int, int]) -> np.ndarray:
+    """The characters in these ranges that the tokenizer's own normaliser leaves as they are."""
     alone = np.zeros(_PLANE, dtype=bool)
-    for first, last in ((0x3001, 0x3020), (0x3400, 0x9FFF), (0xFF01, 0xFF60)):
+    for first, last in ranges:
         alone[first : last + 1] = True
     if tokenizer.normalizer is not None:
         for code in np.flatnonzero(alone).tolist():
@@ -242,12 +296,20 @@ _UTF8 = _utf8_of_plane()
 
 
 def _ending(part: bytes) -> np.ndarray:
-    """Which characters of three bytes end with these bytes."""
-    return (_UTF8[:, 3 - len(part) :] == np.frombuffer(part, np.uint8)).all(axis=1) if len(part) <= 3 else np.zeros(_PLANE, bool)
+    """Which characters of one byte or of three end with these bytes."""
+    found = (_UTF8[:, 3 - len(part) :] == np.frombuffer(part, np.uint8)).all(axis=1) if len(part) <= 3 else np.zeros(_PLANE, bool)
+    return _with_ascii(found, part)
 
 
 def _beginning(part: bytes) -> np.ndarray:
-    return (_UTF8[:, : len(part)] == np.frombuffer(part, np.uint8)).all(axis=1) if len(part) <= 3 else np.zeros(_PLANE, bool)
+    found = (_UTF8[:, : len(part)] == np.frombuffer(part, np.uint8)).all(axis=1) if len(part) <= 3 else np.zeros(_PLANE, bool)
+    return _with_ascii(found, part)
+
+
+def _with_ascii(found: np.ndarray, part: bytes) -> np.ndarray:
+    if len(part) == 1 and part[0] < 0x80:
+        found[part[0]] = True
+    return found
 
 
 def _cell(left: np.ndarray, right: np.ndarray) -> np.ndarray:
