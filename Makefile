@@ -1,7 +1,6 @@
 # What a person types. `make help` lists it.
 
 SHELL := /bin/bash
-PYTHON_FILES := workflow_scripts tests
 CORES ?= $(shell nproc)
 KUN := .venv/bin/python
 

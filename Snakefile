@@ -21,6 +21,7 @@ include: "rules/report.smk"
 localrules:
     all,
     corpus,
+    know_duplicates,
     models,
     write_plan,
 

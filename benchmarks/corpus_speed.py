@@ -113,10 +113,10 @@ def table(contenders: list[Contender], documents: int, size: int) -> str:
     return "\n".join(rows)
 
 
-def breakdown(contender: Contender) -> str:
-    """Kun's seconds by step, of the median run."""
-    run = sorted(contender.runs, key=lambda run: run["seconds"])[len(contender.runs) // 2]
-    steps = run["notes"]["steps"]
+def breakdown(run: dict) -> str:
+    """Kun's seconds by step, of a run that was watched."""
+    steps = dict(sorted(run["notes"]["steps"].items(), key=lambda step: -step[1]))
+    steps["all else"] = run["seconds"] - sum(steps.values())
     return "\n".join(f"    {name:30}{seconds:>8.2f} s {seconds / run['seconds']:>6.0%}" for name, seconds in steps.items())
 
 
@@ -208,7 +208,8 @@ def compare(arguments: argparse.Namespace, work: Path) -> None:
     print("\n" + table(contenders + [bare] * (arguments.only != "peers"), documents, size))
     print("\nperplexities\n" + agreement(contenders))
     if arguments.only != "peers":
-        print("\nwhere Kun's time goes\n" + breakdown(contenders[0]))
+        [watched] = run_at_once([Contender("watched", kun, shared | {"steps": True})], cpus, work)
+        print("\nwhere Kun's time goes\n" + breakdown(watched))
     if arguments.only != "peers" and len(cpus) > 1:
         both = [max(run["seconds"] for run in run_at_once([contenders[0]] * 2, cpus, work)) for _ in range(arguments.repeat)]
         factor = 2 * statistics.median(contenders[0].seconds) / statistics.median(both)

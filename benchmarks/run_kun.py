@@ -3,6 +3,7 @@
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "workflow_scripts"))
@@ -12,6 +13,9 @@ import pyarrow.parquet as pq
 from child import Work, measured
 
 import ingest
+import kun.books.tables
+import kun.corpus.documents
+import kun.signals.measure
 import measure
 from kun.corpus.plan import Piece, Shard
 from kun.settings.corpus import Text
@@ -19,7 +23,7 @@ from kun.signals.language import language_model
 
 
 def ours(arguments: dict) -> Work:
-    """Arguments: text, tokenizer, kenlm (None: no perplexity), into. Notes seconds by step."""
+    """Arguments: text, tokenizer, kenlm (None: no perplexity), into, steps (note the seconds of each)."""
     text, into = Path(arguments["text"]), Path(arguments["into"])
     shard = Shard("text", "text", "jsonl", "utf-8", (Piece(str(text), text.name),))
     documents, signals = into / "documents.parquet", into / "signals.parquet"
@@ -29,27 +33,44 @@ def ours(arguments: dict) -> Work:
     how = argparse.Namespace(fields={"text": "text"}, max_record_megabytes=8, max_rejected=1.0, text=Text(), output=documents)
     steps: dict[str, float] = {}
     arguments["notes"] = {"steps": steps}
+    if arguments.get("steps"):
+        watch(steps, measurer)
 
     def work() -> None:
-        with Timed(steps, "ingest"):
-            ingest.ingest(shard, how)
-        with Timed(steps, "measure"):
-            measure.measure(documents, measurer, {}, "text", signals)
+        ingest.ingest(shard, how)
+        measure.measure(documents, measurer, {}, "text", signals)
 
     return work, lambda: pq.read_table(signals, columns=["perplexity"])["perplexity"].to_pylist() if model else []
 
 
-class Timed:
-    """`with Timed(steps, "name"):` adds the seconds to the name's. A finer breakdown wraps the functions inside in the same way."""
+def watch(steps: dict[str, float], measurer: measure.Measurer) -> None:
+    """From now on, add up the seconds of each step; what is left of the whole is reading lines, rows and columns, and this watching."""
+    watched = [
+        (kun.corpus.documents, "readable", "clean the text"),
+        (kun.books.tables.TableWriter, "_write", "write tables"),
+        (measurer, "count_tokens", "tokens"),
+        (measurer, "perplexities", "perplexity"),
+        (kun.signals.measure, "compatible", "normal form"),
+        (kun.signals.measure, "language", "language"),
+        (kun.signals.measure, "fingerprint_columns", "fingerprint and MinHash"),
+        (kun.signals.measure, "repeated_grams", "repetition"),
+        (kun.signals.measure.pii, "count", "personal numbers"),
+    ]
+    for owner, name, step in watched:
+        setattr(owner, name, timed(getattr(owner, name), steps, step))
 
-    def __init__(self, steps: dict[str, float], name: str):
-        self.steps, self.name = steps, name
 
-    def __enter__(self) -> None:
-        self.start = time.perf_counter()
+def timed(function: Callable, steps: dict[str, float], step: str) -> Callable:
+    steps[step] = 0.0
 
-    def __exit__(self, *_: object) -> None:
-        self.steps[self.name] = self.steps.get(self.name, 0.0) + time.perf_counter() - self.start
+    def wrapped(*arguments: object) -> object:
+        start = time.perf_counter()
+        try:
+            return function(*arguments)
+        finally:
+            steps[step] += time.perf_counter() - start
+
+    return wrapped
 
 
 if __name__ == "__main__":

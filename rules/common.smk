@@ -64,7 +64,7 @@ def after_duplicates(folder, ending=".ledger.json"):
     """
 
     def known_now(wildcards):
-        checkpoints.find_duplicates.get()
+        checkpoints.know_duplicates.get()
         return RESULTS / folder / f"{wildcards.source}/{wildcards.shard}{ending}"
 
     return known_now

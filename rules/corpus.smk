@@ -78,9 +78,7 @@ rule measure:
         " --name {wildcards.source}/{wildcards.shard} --output {output.signals:q} 2>&1 | tee {log:q}"
 
 
-# A checkpoint, because it looks at all shards and yet changes few: what follows is decided only when its result is known, so one
-# changed line does not send every shard through the language models again.
-checkpoint find_duplicates:
+rule find_duplicates:
     input:
         plan=RESULTS / "plan.json",
         calibration=RESULTS / "calibration/perplexity.json",
@@ -90,6 +88,7 @@ checkpoint find_duplicates:
     output:
         duplicates=of_all_shards("duplicates"),
         digests=of_all_shards("duplicates", ".digest"),
+        summary=RESULTS / "duplicates/summary.json",
     log:
         RESULTS / "logs/find_duplicates.log",
     benchmark:
@@ -110,7 +109,24 @@ checkpoint find_duplicates:
         "Find duplicates among all shards"
     shell:
         'python "$KUN_SCRIPTS/find_duplicates.py" --plan {input.plan:q} --calibration {input.calibration:q}'
-        " --settings {params.settings:q} --primary {params.primary:q} --results {params.results:q} 2>&1 | tee {log:q}"
+        " --settings {params.settings:q} --primary {params.primary:q} --results {params.results:q} --summary {output.summary:q}"
+        " 2>&1 | tee {log:q}"
+
+
+# The search looks at all shards and yet changes few. What follows is decided only when its result is known, so one changed line does
+# not send every shard through the language models again. A checkpoint of its own, because Snakemake goes through all outputs of a
+# checkpoint for each job that waits for it.
+checkpoint know_duplicates:
+    input:
+        RESULTS / "duplicates/summary.json",
+    output:
+        RESULTS / "duplicates/known.json",
+    log:
+        RESULTS / "logs/know_duplicates.log",
+    message:
+        "Decide what follows from the duplicates"
+    shell:
+        "cp {input:q} {output:q} 2> {log:q}"
 
 
 rule select_primary:

@@ -1,6 +1,8 @@
 """find_duplicates: for every shard, which of its documents are copies of an earlier one, exact or near, and of which."""
 
 import argparse
+import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +30,7 @@ def main() -> None:
     parser.add_argument("--settings", type=Duplicates.model_validate_json, required=True, help="the duplicates section, as JSON")
     parser.add_argument("--primary", type=Primary.model_validate_json, required=True, help="the primary section, as JSON")
     parser.add_argument("--results", type=Path, required=True, help="folder that holds the stages' folders")
+    parser.add_argument("--summary", type=Path, required=True, help="JSON: how many documents are copies of others")
     arguments = parser.parse_args()
 
     results = arguments.results
@@ -39,13 +42,16 @@ def main() -> None:
     def eligible(signals: Path) -> np.ndarray:
         return passing(signals, arguments.calibration, arguments.primary)
 
+    found: Counter[str] = Counter()
     for shard, copies in find_duplicates(shards, arguments.settings, eligible):
         writer = TableWriter(results / "duplicates" / f"{shard}.parquet", SCHEMA)
         for row in copies.to_pylist():
             writer.add(row)
+            found[row["kind"]] += 1
         writer.close()
         # Small, so that Snakemake compares its content: shards whose copies are the same as before are left alone.
         (results / "duplicates" / f"{shard}.digest").write_text(writer.digest + "\n")
+    arguments.summary.write_text(json.dumps(dict(sorted(found.items()))) + "\n")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ def run(root: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]])
 def test_python_is_linted_and_formatted(root: Path, command: list[str]) -> None:
-    done = run(root, str(BIN / "ruff"), *command, "workflow_scripts", "tests")
+    done = run(root, str(BIN / "ruff"), *command, "workflow_scripts", "tests", "benchmarks")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -8,6 +8,7 @@ The patterns are in Simplified Chinese: simplify first.
 
 import re
 from collections import Counter
+from functools import lru_cache
 
 LONGEST = 60  # characters
 LONGEST_COPYRIGHT = 100
@@ -105,10 +106,11 @@ _HAN = re.compile("[\u3400-\u9fff]")
 
 def without_boilerplate(text: str) -> str:
     lines = text.split("\n")
-    kept = _without_repetitions([line for line in lines if not is_boilerplate(line.strip())])
+    kept = _without_repetitions([line for line in lines if len(line) > LONGEST_COPYRIGHT or not is_boilerplate(line.strip())])
     return text if len(kept) == len(lines) else "\n".join(kept)
 
 
+@lru_cache(maxsize=1 << 14)  # navigation comes again on every page of a site
 def is_boilerplate(line: str) -> bool:
     if not line or len(line) > LONGEST_COPYRIGHT or line.endswith(_SENTENCE_ENDS):
         return False

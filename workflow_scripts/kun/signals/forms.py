@@ -10,9 +10,8 @@ from functools import cache
 
 import numpy as np
 
-BETWEEN = "\0"  # joins texts; a readable text holds no NUL
 _PLANE = 0x10000
-_ITSELF, _OTHER, _SEVERAL = 0, 1, 2  # a character's compatible form: itself, one other character, or more than a table can say
+_SEVERAL = 0xFFFFFFFF  # in place of a form: more than a table of single characters can say
 
 
 @dataclass(frozen=True)
@@ -52,25 +51,19 @@ def codes_of(texts: list[str]) -> Codes:
 
 def compatible(texts: list[str]) -> Codes:
     """The texts in NFKC and lower case, exactly as unicodedata and str.lower have it; by table where one character stays one."""
-    kinds, images = _compatible_table()
     plain = codes_of(texts)
-    astral = plain.codes >= _PLANE
-    codes = np.where(astral, 0, plain.codes)
-    several = kinds[codes] == _SEVERAL
-    several |= astral
-    if several.any():
-        asked = np.unique(plain.owners()[several])
-        texts = list(texts)
-        for number in asked:
-            texts[number] = unicodedata.normalize("NFKC", texts[number]).lower()
-        plain = codes_of(texts)
-        # These are in their form already, and the table leaves such characters alone: NFKC and lower of a form is the form.
-        done = np.zeros(len(plain), dtype=bool)
-        done[asked] = True
-        low = plain.codes < _PLANE
-        mapped = images[np.where(low, plain.codes, 0)]
-        return Codes(np.where(low & ~np.repeat(done, plain.lengths), mapped, plain.codes), plain.offsets)
-    return Codes(images[codes], plain.offsets)
+    mapped = _compatible_table()[np.minimum(plain.codes, _PLANE - 1)]
+    places = np.flatnonzero(mapped == _SEVERAL)
+    if not len(places):
+        return Codes(mapped, plain.offsets)
+    # Texts with a character that the table cannot say are asked for as a whole.
+    lengths, parts, done = plain.lengths.copy(), [], 0
+    for number in np.unique(np.searchsorted(plain.offsets, places, side="right") - 1).tolist():
+        form = unicodedata.normalize("NFKC", texts[number]).lower()
+        lengths[number] = len(form)
+        parts += mapped[done : plain.offsets[number]], np.frombuffer(form.encode("utf-32-le"), dtype=np.uint32)
+        done = plain.offsets[number + 1]
+    return Codes(np.concatenate([*parts, mapped[done:]]), np.concatenate(([0], np.cumsum(lengths))))
 
 
 def bare(form: Codes) -> Codes:
@@ -85,17 +78,18 @@ def bare(form: Codes) -> Codes:
 
 
 @cache
-def _compatible_table() -> tuple[np.ndarray, np.ndarray]:
-    """(kind, image) of each character of the first plane."""
-    kinds, images = np.zeros(_PLANE, dtype=np.uint8), np.arange(_PLANE, dtype=np.uint32)
+def _compatible_table() -> np.ndarray:
+    """The form of each character of the first plane; _SEVERAL for the last code, which is no character and stands for other planes."""
+    images = np.arange(_PLANE, dtype=np.uint32)
     for code in range(_PLANE):
         character = chr(code)
         form = unicodedata.normalize("NFKC", character).lower()
-        if _combines(character) or character in "Σς" or len(form) != 1 or form.lower() != form:
-            kinds[code] = _SEVERAL
-        elif form != character:
-            kinds[code], images[code] = (_SEVERAL, code) if _combines(form) else (_OTHER, ord(form))
-    return kinds, images
+        alone = (
+            len(form) == 1 and form.lower() == form and character not in "Σς" and not _combines(character) and not _combines(form)
+        )
+        images[code] = ord(form) if alone else _SEVERAL
+    images[_PLANE - 1] = _SEVERAL
+    return images
 
 
 def _combines(character: str) -> bool:
