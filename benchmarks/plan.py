@@ -37,11 +37,10 @@ def main() -> None:
             (raw / f"part-{number:06d}.jsonl").write_text('{"text": "今天天气很好，我们去公园散步。"}\n', encoding="utf-8")
         seconds = [timed_plan(raw, arguments.shards) for _ in range(arguments.repeat)]
         print(f"{arguments.shards:,} shards: the plan alone {statistics.median(seconds):.2f} s")
-        seconds = [dry_run(Path(folder), raw, arguments.target) for _ in range(arguments.repeat)]
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-        print(
-            f"snakemake --dry-run {arguments.target}: {statistics.median(seconds):.1f} s, {peak:.0f} MB (median of {len(seconds)})"
-        )
+        for what in ("--rulegraph", "--dry-run"):
+            seconds = [snakemake(Path(folder), raw, arguments.target, what) for _ in range(arguments.repeat)]
+            peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+            print(f"snakemake {arguments.target} {what}: {statistics.median(seconds):.1f} s, {peak:.0f} MB at most so far")
 
 
 def timed_plan(raw: Path, count: int) -> float:
@@ -63,7 +62,7 @@ def snakemake(folder: Path, raw: Path, target: str, what: str) -> float:
         [
             Path(sys.executable).parent / "snakemake",
             target,
-            "--dry-run",
+            what,
             "--quiet",
             "all",
             "--configfile",
