@@ -32,11 +32,14 @@ rule all:
     input:
         RESULTS / "dataset/README.md",
         RESULTS / "report/index.html",
+        PINNED,
+        RESULTS / "calibration/score.json",
 
 
 rule corpus:
     input:
         primary_of_all_shards,
+        PINNED,
 
 
 rule models:

@@ -83,6 +83,8 @@ rule find_duplicates:
         plan=RESULTS / "plan.json",
         calibration=RESULTS / "calibration/perplexity.json",
         ledgers=of_all_shards("signals", ".ledger.json"),
+        # Owners are named by their locators, which may move while texts and signals stay.
+        documents_ledgers=of_all_shards("documents", ".ledger.json"),
         signals=ancient(of_all_shards("signals")),
         documents=ancient(of_all_shards("documents")),
     output:
@@ -123,6 +125,8 @@ checkpoint know_duplicates:
         RESULTS / "duplicates/known.json",
     log:
         RESULTS / "logs/know_duplicates.log",
+    conda:
+        "../envs/kun.yaml"
     message:
         "Decide what follows from the duplicates"
     shell:

@@ -5,7 +5,7 @@
 
 rule train_kenlm:
     input:
-        reference=ancient([KENLM.model] if KENLM.model else KENLM.reference),
+        reference=[KENLM.model] if KENLM.model else ancient(KENLM.reference),
         documents=ancient(documents_for_reference),
         plan=ancient(RESULTS / "plan.json"),
     output:

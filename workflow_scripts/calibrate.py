@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from pathlib import Path
 
 from kun.books.tables import metadata_of
@@ -20,7 +21,12 @@ def pooled_cut(tables: list[Path], column: str, percentile: float) -> dict[str, 
     pooled = pl.concat([pl.scan_parquet(path).select(column) for path in tables]).drop_nulls().collect()[column]
     if not len(pooled):
         raise SystemExit(f"no record has a {column}: there is nothing to take a percentile of")
-    return {"cut": round(pooled.quantile(percentile / 100, "linear"), 4), "records": len(pooled), "identity": identities[0]}
+    return {"cut": _rounded_up(pooled.quantile(percentile / 100, "linear")), "records": len(pooled), "identity": identities[0]}
+
+
+def _rounded_up(value: float) -> float:
+    """To four decimals, so that the record which the percentile names is not above its own cut."""
+    return math.ceil(value * 10_000) / 10_000
 
 
 def existing_tables(folder: Path, shards: list[str]) -> list[Path]:

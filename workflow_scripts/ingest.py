@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument(
         "--fields", type=orjson.loads, default=None, help="for jsonl and parquet: the keys of text, title, category"
     )
-    parser.add_argument("--max-record-megabytes", type=int, default=8, help="larger records are put aside unread")
+    parser.add_argument("--max-record-megabytes", type=int, default=2, help="larger records are put aside unread")
     parser.add_argument("--max-rejected", type=float, default=0.05, help="share of records that may be unusable; 1: all")
     parser.add_argument("--text", type=Text.model_validate_json, default=Text(), help="how texts are cleaned, as JSON")
     parser.add_argument("--output", type=Path, required=True, help="Parquet of documents")

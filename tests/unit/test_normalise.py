@@ -406,3 +406,16 @@ def test_the_readable_form_has_the_same_bare_form_for_equal_ideographs(text):
         character for character in text if unicodedata.category(character) == "Lo" and character not in "\u3164\uffa0\u115f\u1160"
     )
     assert bare(readable(kept, ALL_OFF)) == bare(kept)
+
+
+def test_many_spaces_between_crumbs_do_not_take_forever():
+    line = "首页" + ">    " * 10 + "，这一行像是导航，其实是一句没有写完的话"
+    assert readable("\n".join([line + str(number) for number in range(2000)])).startswith("首页>")
+
+
+def test_a_crowd_of_marks_is_cut_before_it_is_sorted():
+    text = readable("a" + "\u0300\u0316" * 200_000 + "好")
+    assert text.startswith("à") and text.endswith("好")
+    assert len(text) <= 32
+    assert readable(text) == text
+    assert readable("ế́") == "ế\u0301"  # what languages write stays

@@ -45,7 +45,7 @@ def test_the_plan_does_not_depend_on_the_directorys_order(tmp_path, monkeypatch,
     files(tmp_path, "big-1.jsonl", "big-01.jsonl", size=250)
     listed, plans = sorted(tmp_path.rglob("*")), set()
     for order in (listed, listed[::-1], listed[3:] + listed[:3]):
-        monkeypatch.setattr(Path, "rglob", lambda *_, order=order: iter(order))
+        monkeypatch.setattr("kun.corpus.plan._below", lambda _, order=order: filter(Path.is_file, order))
         plans.add(tuple(plan(tmp_path, pack_bytes=pack_bytes)))
     assert len(plans) == 1
 
@@ -223,12 +223,42 @@ def test_small_files_are_packed_among_themselves_and_large_ones_keep_their_names
     files(tmp_path, "s7-huge.jsonl", size=1001)
     found = plan(tmp_path, range_bytes=1000, pack_bytes=100)
     assert sorted(names_in(found)) == sorted([*(path.name for path in tmp_path.iterdir()), "s7-huge.jsonl"])  # in two ranges
-    alone = {shard.name for shard in found if not shard.name.startswith("pack-s") and shard.name != "pack-first"}
+    packs_made = ("pack-s", "pack-after-")
+    alone = {shard.name for shard in found if not shard.name.startswith(packs_made) and shard.name != "pack-first"}
     unpacked = {shard.name for shard in plan(tmp_path, range_bytes=1000)}
     assert alone <= unpacked and {"s7-huge.00000", "s7-huge.00001"} < alone
     assert all(len(shard.pieces) == 1 for shard in found if shard.name in alone)
     firsts = [natural(shard.pieces[0].relative) for shard in found]
     assert firsts == sorted(firsts) and len({shard.id() for shard in found}) == len(found) < 30
+
+
+def test_a_large_file_is_a_border_between_packs_so_the_plan_keeps_the_files_order(tmp_path):
+    files(tmp_path, "a.jsonl", "c.jsonl", "d.jsonl", "f.jsonl", size=1)
+    files(tmp_path, "b.jsonl", "e.jsonl", size=300)
+    unpacked = names_in(plan(tmp_path, range_bytes=1000, pack_bytes=0))
+    assert names_in(plan(tmp_path, range_bytes=1000, pack_bytes=200)) == unpacked == [f"{name}.jsonl" for name in "abcdef"]
+
+
+def test_a_later_file_never_moves_an_earlier_one_behind_another(tmp_path):
+    files(tmp_path, "a.jsonl", "d.jsonl")
+    files(tmp_path, "b.jsonl", size=300)
+    before = plan(tmp_path, range_bytes=1000, pack_bytes=200)
+    for number in range(40):
+        files(tmp_path, f"c{number}.jsonl")
+        after = plan(tmp_path, range_bytes=1000, pack_bytes=200)
+        order = names_in(after)
+        assert order.index("a.jsonl") < order.index("b.jsonl") < order.index("d.jsonl")
+        assert {shard.name for shard in before if shard.pieces[0].relative in ("a.jsonl", "b.jsonl")} <= {
+            shard.name for shard in after
+        }
+
+
+def test_folders_behind_links_are_read_and_a_link_back_ends(tmp_path):
+    files(tmp_path / "elsewhere", "c.jsonl")
+    files(tmp_path / "raw", "a.jsonl")
+    (tmp_path / "raw/part").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "raw/again").symlink_to(tmp_path / "raw")
+    assert names_in(plan(tmp_path / "raw")) == ["a.jsonl", "part/c.jsonl"]
 
 
 def test_a_file_whose_name_is_first_does_not_take_the_first_packs_name(tmp_path):

@@ -743,3 +743,36 @@ def test_any_bytes_are_an_array_with_damage_whose_entries_do_not_overlap(data, c
         offset, length = map(int, record.locator.removeprefix("p.json@").split("+"))
         assert offset >= end and offset + length <= len(text)
         end = offset + length
+
+
+def test_a_nul_before_a_sound_file_costs_one_record(tmp_path):
+    lines = b"".join(b'{"text": "' + str(number).encode() + b'"}\n' for number in range(50))
+    for name, content, format in (
+        ("f.jsonl", b"\0" + lines, "skypile"),
+        ("f.json", b'[\0{"title": "a", "text": "b"}, {"title": "c", "text": "d"}]', "wudao"),
+    ):
+        path = tmp_path / name
+        path.write_bytes(content)
+        found = list(read_raw(Shard("s", "n", format, "utf-8", (Piece(str(path), name),)), 1_000_000, ["text"]))
+        assert [raw.reason for raw in found if raw.reason] == [next(raw.reason for raw in found if raw.reason)]
+        assert sum(raw.value is not None for raw in found) >= (49 if format == "skypile" else 1)
+        assert not any(raw.reason == "wrong_encoding" for raw in found)
+
+
+def test_a_member_of_impossible_size_ends_the_archive_and_not_the_patience(tmp_path):
+    header = bytearray(tarfile.TarInfo("x.jsonl").tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = b"\x80" + b"\xff" * 11
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    path = tmp_path / "f.jsonl.tar.gz"
+    path.write_bytes(gzip.compress(bytes(header) + b"{}\n"))
+    found = list(read_raw(Shard("s", "n", "skypile", "utf-8", (Piece(str(path), path.name),)), 1_000_000, ["text"]))
+    assert [raw.reason for raw in found] == ["unreadable_rest"]
+
+
+def test_a_date_beyond_pythons_calendar_costs_its_row_alone(tmp_path):
+    path = tmp_path / "f.parquet"
+    days = pa.array([1, 2**30, 2], type=pa.int32()).cast(pa.date32())
+    pq.write_table(pa.table({"text": ["甲", "乙", "丙"], "day": days}), path)
+    found = list(read_raw(Shard("s", "n", "parquet", "utf-8", (Piece(str(path), path.name),)), 1_000_000, ["text", "day"]))
+    assert [raw.reason for raw in found] == ["", "damaged", ""]

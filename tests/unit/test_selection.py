@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
@@ -82,6 +83,20 @@ def test_a_document_at_the_limits_stays(signals):
 )
 def test_a_document_beyond_a_limit_has_that_reason(signals, expected):
     assert reason(**signals) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("han_share", "min_han_share"), ("repeated_grams", "max_repeated_grams"), ("markup_share", "max_markup_share")],
+)
+def test_a_share_exactly_at_its_limit_stays_however_the_table_is_read(name, limit):
+    """Stored in single precision: 0.7 is a little less than 0.7, 0.3 a little more."""
+    for share in (0.1, 0.2, 0.3, 0.6, 0.7, 0.9):
+        stored = float(np.float32(share))
+        rows = pl.DataFrame([FINE | {name: stored}])
+        settings = Primary(**{limit: share})
+        for table in (rows, rows.with_columns(pl.col(name).cast(pl.Float32))):
+            assert with_reasons(table, settings, 100.0)["reason"].to_list() == [None]
 
 
 def test_a_document_is_judged_by_its_own_row():

@@ -10,6 +10,7 @@ as the ordinary character and only keep equal texts from being equal:
 
 import re
 import unicodedata
+from functools import cache
 
 # All characters that need no look; the rest is decided on one by one. A single search for the rest is what a clean text costs.
 _UNUSUAL = re.compile(
@@ -30,6 +31,7 @@ _ALIKE = dict(
         strict=True,
     )
 )
+MOST_MARKS = 30  # on one character
 _IN_A_WORD = re.compile("(?<=[0-9A-Za-z])[．＠／－＿](?=[0-9A-Za-z])")
 _PICTURE = "\u2190-\u2bff\U0001f000-\U0001faff"
 _IDLE_JOINER = re.compile(f"(?<![{_PICTURE}\ufe0f])\u200d|\u200d(?![{_PICTURE}])")  # one that joins no emoji
@@ -42,9 +44,17 @@ def plain(text: str) -> str:
     if _SURROGATE.search(text):  # two halves of one character become that character, a lone half goes
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
     text = _UNUSUAL.sub(_ordinary, text.replace("\r\n", "\n"))
-    text = unicodedata.normalize("NFC", text)
+    text = unicodedata.normalize("NFC", _crowds().sub(lambda marks: marks[0][:MOST_MARKS], text))
     text = _IN_A_WORD.sub(lambda sign: chr(ord(sign[0]) - 0xFEE0), text)
     return _IDLE_JOINER.sub("", text)
+
+
+@cache
+def _crowds() -> re.Pattern[str]:
+    """More marks on one character than any language writes: sorting them takes the square of their number (Unicode's UAX 15 draws the
+    line at 30 as well, for its stream-safe form)."""
+    marks = "".join(chr(code) for code in range(0x300, 0x1F000) if unicodedata.combining(chr(code)))
+    return re.compile(f"[{marks}]{{{MOST_MARKS + 1},}}")
 
 
 def _ordinary(found: re.Match[str]) -> str:

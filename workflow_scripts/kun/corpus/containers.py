@@ -51,7 +51,10 @@ class _Header(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, *arguments) -> tarfile.TarInfo:
         try:
-            return super().frombuf(*arguments)
+            found = super().frombuf(*arguments)
+            if not 0 <= found.size < 1 << 43:  # tarfile would try to pass over it
+                raise tarfile.ReadError(f"archive: a member of {found.size:,} bytes")
+            return found
         except tarfile.EOFHeaderError:
             raise
         except tarfile.HeaderError as error:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from kun.corpus.containers import PIECE
 from kun.corpus.parse import Raw
 
+NO_VALUE = (ValueError, OverflowError, KeyError)  # bad UTF-8, a date or a time zone that Python does not have
 BATCH = 64  # rows: a record may be large
 
 
@@ -67,20 +68,20 @@ def _rows(table: pq.ParquetFile, group: int, columns: list[str]) -> Iterator[dic
     for batch in table.iter_batches(BATCH, row_groups=[group], columns=there, use_threads=False):
         try:
             yield from batch.to_pylist()
-        except UnicodeDecodeError:
+        except NO_VALUE:
             yield from (_row(batch, place) for place in range(batch.num_rows))
 
 
 def _row(batch: pa.RecordBatch, place: int) -> dict[str, Any]:
     try:
         return batch.slice(place, 1).to_pylist()[0]
-    except UnicodeDecodeError as error:
+    except NO_VALUE as error:
         return {"": error}
 
 
 def _raw(locator: str, value: dict[str, Any], limit: int) -> Raw:
-    if isinstance(error := value.get(""), UnicodeDecodeError):
-        return Raw(locator, None, "wrong_encoding", str(error))
+    if isinstance(error := value.get(""), NO_VALUE):
+        return Raw(locator, None, "wrong_encoding" if isinstance(error, UnicodeDecodeError) else "damaged", str(error))
     # A character has four bytes at most, so most texts need no second look.
     size = sum(len(text) for text in value.values() if isinstance(text, str))
     if size * 4 > limit and (size := sum(len(text.encode()) for text in value.values() if isinstance(text, str))) > limit:

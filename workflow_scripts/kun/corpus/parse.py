@@ -82,6 +82,8 @@ def beginning(data: bytes, encoding: str) -> str:
 
 def foreign(head: bytes, encoding: str) -> str:
     """The encoding that a file's first bytes show, if it is another than the source's; "" if they do not."""
-    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or (len(head) > 1 and (head[0] == 0) != (head[1] == 0)):
+    # Without a mark: two ASCII characters, every other byte NUL. A single NUL is damage.
+    alternating = [bool(byte) for byte in head[:4]] in ([True, False] * 2, [False, True] * 2)
+    if head[:2] in (b"\xff\xfe", b"\xfe\xff") or alternating:
         return "UTF-16"
     return "UTF-8" if encoding != "utf-8" and head.startswith(BYTE_ORDER_MARK["utf-8"]) else ""

@@ -2,12 +2,13 @@
 Snakemake parses; nothing is opened. Which small files share a shard is decided in packs.py.
 
 A shard's name comes from its file's path below the source, and for a file cut into ranges from the range's number; a pack is named
-after the file that begins it. Adding, removing or changing a file never renames another file's shards.
+after the file that begins it, or after the unpacked file before it. Adding, removing or changing a file never renames another file's shards.
 """
 
+import os
 import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -87,7 +88,15 @@ def _shards_of(source: Source, range_bytes: int, pack_bytes: int) -> list[Shard]
     def whole(name: str) -> Piece:
         return Piece(files[name].path, name)
 
-    shards = [shard(_pack_name(first, source.format), *map(whole, names)) for first, names in packed(small, pack_bytes)]
+    # A file that is not packed is a border between packs: the plan's order is the files' order, however they are packed.
+    shards, stretch, before = [], {}, None
+    for name in [*files, None]:
+        if name in small:
+            stretch[name] = small[name]
+            continue
+        packs = packed(stretch, pack_bytes) if stretch else []
+        shards += [shard(_pack_name(first, before, source.format), *map(whole, names)) for first, names in packs]
+        stretch, before = {}, name
     for name in files.keys() - small.keys() - ranges:
         shards.append(shard(shard_name(name, ENDINGS[source.format]), whole(name)))
     for name in ranges:
@@ -105,11 +114,27 @@ def _files(source: Source) -> list[_File]:
     if folder.is_file():
         return [_File(str(folder), folder.name, folder.stat().st_size)]
     endings = ENDINGS[source.format]
-    found = [file for path in folder.rglob("*") if path.name.endswith(endings) and (file := _file(source, path, folder))]
+    found = [file for path in _below(folder) if path.name.endswith(endings) and (file := _file(source, path, folder))]
     if not found:
         raise NoFiles(f"source {source.name!r}: no file ending in {' or '.join(endings)} below {source.path}")
     # part-1 and part-01 are equal in natural order; the name itself decides then, never the directory's order.
     return sorted(found, key=lambda file: (natural(file.relative), file.relative))
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """All files below a folder, also behind links to folders (each folder once, so a link back to one above ends). Raises OSError for
+    a folder that may not be read: its files would be missing without a word."""
+
+    def refuse(error: OSError) -> None:
+        raise error
+
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
+        if (real := os.path.realpath(place)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(place, name) for name in names)
 
 
 def _file(source: Source, path: Path, folder: Path) -> _File | None:
@@ -142,10 +167,13 @@ def shard_name(relative: str, endings: tuple[str, ...]) -> str:
     return f"{flat[-60:]}-{digest(relative, size=4)}"
 
 
-def _pack_name(first: str | None, format: str) -> str:
-    """The name of a pack that `first` begins; the files before any such file have a constant one, which no newcomer changes."""
-    name = shard_name(first, ENDINGS[format]) if first is not None else "first"
-    return PACK + (f"first-{digest(first, size=4)}" if first is not None and name == "first" else name)
+def _pack_name(first: str | None, before: str | None, format: str) -> str:
+    """The name of a pack that the file `first` begins. Where none does, it is named after the unpacked file before it or is the first
+    of all: names that no newcomer in the pack changes."""
+    if first is None:
+        return PACK + ("first" if before is None else f"after-{digest(before, size=4)}")
+    name = shard_name(first, ENDINGS[format])
+    return PACK + (f"{name}-{digest(first, size=4)}" if name == "first" or name.startswith("after-") else name)
 
 
 @cache

@@ -21,17 +21,19 @@ def with_reasons(signals: pl.DataFrame, settings: Primary, max_perplexity: float
 
 def _questions(settings: Primary, max_perplexity: float | None) -> list[tuple[str, pl.Expr, pl.Expr]]:
     """(reason, whether it applies, what to tell a person)"""
-    characters, tokens, han = pl.col("characters"), pl.col("tokens"), pl.col("han_share")
-    grams, lines, markup = pl.col("repeated_grams"), pl.col("repeated_lines"), pl.col("markup_share")
-    # Measured in single precision; a cut is compared with the value as it is stored.
+    characters, tokens = pl.col("characters"), pl.col("tokens")
+    # Shares are stored in single precision and compared in it, so that one exactly at a limit is at the limit wherever it is read.
+    han, grams, lines, markup = (
+        pl.col(name).cast(pl.Float32) for name in ("han_share", "repeated_grams", "repeated_lines", "markup_share")
+    )
     perplexity = pl.col("perplexity").cast(pl.Float64)
     questions = [
         ("too_short", characters < settings.min_characters, pl.format("{} characters", characters)),
         ("too_long", tokens > settings.max_tokens, pl.format("{} tokens", tokens)),
-        ("not_chinese", han < settings.min_han_share, pl.format("Han share {}", han.round(2))),
-        ("repetitive", grams > settings.max_repeated_grams, pl.format("{} of its 8-grams are repeats", grams.round(2))),
-        ("repetitive", lines > settings.max_repeated_lines, pl.format("{} of it are repeated lines", lines.round(2))),
-        ("markup", markup > settings.max_markup_share, pl.format("{} of it are addresses and markup", markup.round(2))),
+        ("not_chinese", han < _limit(settings.min_han_share), pl.format("Han share {}", han.round(2))),
+        ("repetitive", grams > _limit(settings.max_repeated_grams), pl.format("{} of its 8-grams are repeats", grams.round(2))),
+        ("repetitive", lines > _limit(settings.max_repeated_lines), pl.format("{} of it are repeated lines", lines.round(2))),
+        ("markup", markup > _limit(settings.max_markup_share), pl.format("{} of it are addresses and markup", markup.round(2))),
     ]
     if settings.languages:
         foreign = ~pl.col("language").is_in(settings.languages)
@@ -41,3 +43,7 @@ def _questions(settings: Primary, max_perplexity: float | None) -> list[tuple[st
         questions.append(("high_perplexity", perplexity > max_perplexity, detail))
         questions.append(("high_perplexity", perplexity.is_null(), pl.lit("no character that the n-gram model could read")))
     return questions
+
+
+def _limit(share: float) -> pl.Expr:
+    return pl.lit(share, dtype=pl.Float32)

@@ -72,7 +72,12 @@ class Corpus(Section):
     pack_megabytes: int = Field(
         16, ge=0, description="files smaller than this are packed into shards of about this size; 0: every file is a shard"
     )
-    max_record_megabytes: int = Field(8, ge=1, le=256, description="larger records are put aside unread")
+    max_record_megabytes: int = Field(
+        2,
+        ge=1,
+        le=64,
+        description="larger records are put aside unread; measuring takes up to 200 bytes of memory a character of the longest",
+    )
     max_rejected: float = Field(
         0.05, ge=0, le=1, description="a shard of whose records a larger share cannot be used stops the run; 1: never"
     )
