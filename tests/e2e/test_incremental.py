@@ -127,3 +127,31 @@ def test_what_other_changes_would_run(finished: Project, tmp_path: Path) -> None
     assert scored["score"] == 4 and not {"label", "train_chat_model", "ingest"} & set(scored)
     chat = after("config/small.yaml", "chat:\n    epochs: 1", "chat:\n    epochs: 2")
     assert chat["train_chat_model"] == 1 and "train_label_model" not in chat and "label" not in chat
+
+
+def test_a_pinned_result_that_was_removed_is_made_again(finished: Project, tmp_path: Path) -> None:
+    project = finished.copied_to(tmp_path / "kun")
+    cut = project.path("results/calibration/perplexity.json")
+    before = cut.read_bytes()
+    cut.unlink()
+    ran = finished_jobs(project.snakemake("corpus"))
+    assert ran["calibrate_perplexity"] == 1 and not {"ingest", "measure", "train_kenlm"} & set(ran)
+    assert cut.read_bytes() == before
+
+
+def test_owners_are_named_by_where_they_are_now_even_after_a_run_that_ended_early(finished: Project, tmp_path: Path) -> None:
+    project = finished.copied_to(tmp_path / "kun")
+    first, second = (project.path(f"data/SkyPile-150B/data/2020-40_zh_head_000{number}.jsonl") for number in (0, 1))
+    [primary] = (path for path in project.path("results/primary/skypile").glob("*head_0000*.parquet") if "dropped" not in path.name)
+    text = next(iter(read_rows(primary)))["text"]
+    line = next(line for line in first.read_bytes().splitlines(keepends=True) if json.loads(line)["text"] == text)
+    with second.open("ab") as stream:
+        stream.write(line)
+    project.snakemake("corpus")
+    first.write_bytes(b"\n" + first.read_bytes())
+    project.snakemake("corpus", "--until", "measure")
+    project.snakemake("corpus")
+    [dropped] = project.path("results/primary/skypile").glob("*head_0001*.dropped.parquet")
+    [copy] = (row for row in read_rows(dropped) if row["reason"] == "duplicate")
+    owner = copy["detail"].removeprefix("of skypile:")
+    assert read_record(project.path("data/SkyPile-150B"), owner, "skypile")["text"] == text
