@@ -152,6 +152,6 @@ def test_owners_are_named_by_where_they_are_now_even_after_a_run_that_ended_earl
     project.snakemake("corpus", "--until", "measure")
     project.snakemake("corpus")
     [dropped] = project.path("results/primary/skypile").glob("*head_0001*.dropped.parquet")
-    [copy] = (row for row in read_rows(dropped) if row["reason"] == "duplicate")
-    owner = copy["detail"].removeprefix("of skypile:")
-    assert read_record(project.path("data/SkyPile-150B"), owner, "skypile")["text"] == text
+    details = [row["detail"] for row in read_rows(dropped) if row["reason"] == "duplicate"]
+    owners = [detail.removeprefix("of skypile:") for detail in details if detail.startswith("of skypile:")]
+    assert text in [read_record(project.path("data/SkyPile-150B"), owner, "skypile")["text"] for owner in owners]
