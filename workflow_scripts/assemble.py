@@ -8,7 +8,7 @@ from kun.books.progress import followed
 from kun.books.stage import Stage, ledger_path
 from kun.books.tables import read_rows
 from kun.corpus.normalise import bare
-from kun.corpus.plan import read_plan
+from kun.corpus.plan import ids_of_plan
 from kun.roles.columns import PAIR
 
 
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
-    shards = [shard.id() for shard in read_plan(arguments.plan)]
+    shards = ids_of_plan(arguments.plan)
     seen: dict[str, str] = {}  # bare instruction -> id of its first pair
     with Stage("assemble", arguments.output, PAIR) as stage:
         for shard in followed(shards, "assemble", "shards", total=len(shards)):

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 
 from kun.books.tables import metadata_of
-from kun.corpus.plan import read_plan
+from kun.corpus.plan import ids_of_plan
 
 
 def pooled_cut(tables: list[Path], column: str, percentile: float) -> dict[str, float | int | str]:
@@ -54,7 +54,7 @@ def main() -> None:
 
     facts = {"cut": arguments.cut, "percentile": arguments.percentile, "records": None, "identity": None, "shards": []}
     if arguments.percentile is not None:
-        shards = [shard.id() for shard in read_plan(arguments.plan)]
+        shards = ids_of_plan(arguments.plan)
         tables = existing_tables(arguments.results / arguments.folder, shards)
         facts |= pooled_cut(tables, arguments.column, arguments.percentile) | {"shards": shards}
     arguments.output.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import kun.dataset
 from kun.books.tables import read_rows
-from kun.corpus.plan import read_plan
+from kun.corpus.plan import ids_of_plan
 from kun.dataset.formats import dataset_info, write_alpaca, write_messages
 from kun.report.funnel import read_funnel
 
@@ -31,7 +31,7 @@ def main() -> None:
         dataset_info(arguments.facts["name"], "alpaca.json", "messages.jsonl"), encoding="utf-8"
     )
 
-    funnel = read_funnel(arguments.results, [shard.id() for shard in read_plan(arguments.plan)])
+    funnel = read_funnel(arguments.results, ids_of_plan(arguments.plan))
     models = {role: json.loads(Path(path).read_text(encoding="utf-8")) for role, path in arguments.models.items()}
     facts = arguments.facts["facts"] | {
         f"{role} model": f"{model['path']}, fingerprint {model['fingerprint']}" for role, model in models.items()

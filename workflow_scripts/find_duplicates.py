@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from kun.books.tables import TableWriter
-from kun.corpus.plan import read_plan
+from kun.corpus.plan import ids_of_plan
 from kun.selection.cut import read_cut
 from kun.selection.duplicates import SCHEMA, find_duplicates
 from kun.selection.primary import COLUMNS, with_reasons
@@ -36,7 +36,7 @@ def main() -> None:
     results = arguments.results
     shards = [
         (shard, results / "signals" / f"{shard}.parquet", results / "documents" / f"{shard}.parquet")
-        for shard in (shard.id() for shard in read_plan(arguments.plan))
+        for shard in ids_of_plan(arguments.plan)
     ]
 
     def eligible(signals: Path) -> np.ndarray:

@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import kun.report
 from kun.books.tables import Row, read_rows
-from kun.corpus.plan import read_plan
+from kun.corpus.plan import ids_of_plan
 from kun.report.funnel import read_funnel
 
 
@@ -53,7 +53,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
-    funnel = read_funnel(arguments.results, [shard.id() for shard in read_plan(arguments.plan)])
+    funnel = read_funnel(arguments.results, ids_of_plan(arguments.plan))
     models = {role: json.loads(Path(path).read_text(encoding="utf-8")) for role, path in arguments.models.items()}
     cuts = {
         name: json.loads((arguments.results / "calibration" / f"{name}.json").read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ import heapq
 from pathlib import Path
 
 from kun.books.tables import read_rows
-from kun.corpus.plan import read_plan
+from kun.corpus.plan import ids_of_plan
 from kun.report.funnel import read_funnel
 
 
@@ -15,7 +15,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=4, help="how many pairs to show")
     arguments = parser.parse_args()
 
-    funnel = read_funnel(arguments.results, [shard.id() for shard in read_plan(arguments.results / "plan.json")])
+    funnel = read_funnel(arguments.results, ids_of_plan(arguments.results / "plan.json"))
     print(f"\n{funnel.pairs} pairs from {funnel.raw} raw records")
     for step in funnel.steps:
         reasons = ", ".join(f"{reason} {count}" for reason, count in step.reasons.items())

@@ -13,7 +13,7 @@ import orjson
 from kun.books.digests import digest_of_file
 from kun.books.progress import followed
 from kun.books.tables import read_rows
-from kun.corpus.plan import read_plan
+from kun.corpus.plan import ids_of_plan
 from kun.settings.perplexity import Kenlm
 from kun.signals.kenlm_perplexity import characters
 
@@ -83,7 +83,7 @@ def main() -> None:
     if settings.reference:
         texts = (text for name in settings.reference for text in texts_of_file(Path(name).expanduser()))
     else:
-        sampled = [shard.id() for shard in read_plan(arguments.plan)]
+        sampled = ids_of_plan(arguments.plan)
         texts = sampled_texts(
             [arguments.results / "documents" / f"{shard}.parquet" for shard in sampled], settings.sample_documents
         )

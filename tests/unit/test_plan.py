@@ -1,5 +1,6 @@
 """The shard plan: every byte is in exactly one shard, and what comes or goes leaves the other shards as they are."""
 
+import os
 import time
 from dataclasses import asdict, replace
 from itertools import chain
@@ -259,6 +260,47 @@ def test_folders_behind_links_are_read_and_a_link_back_ends(tmp_path):
     (tmp_path / "raw/part").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "raw/again").symlink_to(tmp_path / "raw")
     assert names_in(plan(tmp_path / "raw")) == ["a.jsonl", "part/c.jsonl"]
+
+
+def test_of_two_ways_to_a_folder_the_first_by_name_is_taken_whatever_the_directorys_order(tmp_path, monkeypatch):
+    files(tmp_path / "elsewhere", "c.jsonl")
+    (tmp_path / "raw").mkdir()
+    for name in ("z", "b", "m"):
+        (tmp_path / "raw" / name).symlink_to(tmp_path / "elsewhere")
+    scan = os.scandir
+    for turned in (False, True):
+        monkeypatch.setattr(
+            os, "scandir", lambda path, turned=turned: Listed(sorted(scan(path), key=lambda e: e.name, reverse=turned))
+        )
+        assert names_in(plan(tmp_path / "raw")) == ["b/c.jsonl"]
+
+
+class Listed(list):
+    """A directory's entries in an order of our choice, one after another as os.walk asks os.scandir for them."""
+
+    def __next__(self):
+        if not self:
+            raise StopIteration
+        return self.pop(0)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        return None
+
+
+def test_a_folder_that_may_not_be_read_is_told_of(tmp_path, monkeypatch):
+    files(tmp_path, "a.jsonl", "closed/b.jsonl")
+
+    def scan(path, really=os.scandir):
+        if str(path).endswith("closed"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return really(path)
+
+    monkeypatch.setattr(os, "scandir", scan)
+    with pytest.raises(NoPlan, match="closed cannot be read"):
+        plan(tmp_path)
 
 
 def test_a_file_whose_name_is_first_does_not_take_the_first_packs_name(tmp_path):

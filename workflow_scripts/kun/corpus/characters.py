@@ -43,8 +43,10 @@ def plain(text: str) -> str:
         return text
     if _SURROGATE.search(text):  # two halves of one character become that character, a lone half goes
         text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "ignore")
-    text = _UNUSUAL.sub(_ordinary, text.replace("\r\n", "\n"))
-    text = unicodedata.normalize("NFC", _crowds().sub(lambda marks: marks[0][:MOST_MARKS], text))
+    text, unusual = _UNUSUAL.subn(_ordinary, text.replace("\r\n", "\n"))
+    if unusual > MOST_MARKS:  # every mark is one
+        text = _crowds().sub(lambda marks: marks[0][:MOST_MARKS], text)
+    text = unicodedata.normalize("NFC", text)
     text = _IN_A_WORD.sub(lambda sign: chr(ord(sign[0]) - 0xFEE0), text)
     return _IDLE_JOINER.sub("", text)
 

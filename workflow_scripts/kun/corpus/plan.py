@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,24 +89,22 @@ def _shards_of(source: Source, range_bytes: int, pack_bytes: int) -> list[Shard]
     def whole(name: str) -> Piece:
         return Piece(files[name].path, name)
 
+    shards, before = [], None
     # A file that is not packed is a border between packs: the plan's order is the files' order, however they are packed.
-    shards, stretch, before = [], {}, None
-    for name in [*files, None]:
-        if name in small:
-            stretch[name] = small[name]
+    for packable, names in groupby(files, key=small.__contains__):
+        if packable:
+            packs = packed({name: small[name] for name in names}, pack_bytes)
+            shards += [shard(_pack_name(first, before, source.format), *map(whole, inside)) for first, inside in packs]
             continue
-        packs = packed(stretch, pack_bytes) if stretch else []
-        shards += [shard(_pack_name(first, before, source.format), *map(whole, names)) for first, names in packs]
-        stretch, before = {}, name
-    for name in files.keys() - small.keys() - ranges:
-        shards.append(shard(shard_name(name, ENDINGS[source.format]), whole(name)))
-    for name in ranges:
-        path, _, size = files[name]
-        for number, start in enumerate(range(0, size, range_bytes)):
-            piece = Piece(path, name, start, min(start + range_bytes, size))
-            shards.append(shard(f"{shard_name(name, ENDINGS[source.format])}.{number:05d}", piece))
-    place = {name: number for number, name in enumerate(files)}
-    return sorted(shards, key=lambda shard: (place[shard.pieces[0].relative], shard.pieces[0].start))
+        for before in names:
+            name, file = shard_name(before, ENDINGS[source.format]), files[before]
+            if before not in ranges:
+                shards.append(shard(name, whole(before)))
+                continue
+            for number, start in enumerate(range(0, file.size, range_bytes)):
+                piece = Piece(file.path, before, start, min(start + range_bytes, file.size))
+                shards.append(shard(f"{name}.{number:05d}", piece))
+    return shards
 
 
 def _files(source: Source) -> list[_File]:
@@ -122,11 +121,11 @@ def _files(source: Source) -> list[_File]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """All files below a folder, also behind links to folders (each folder once, so a link back to one above ends). Raises OSError for
-    a folder that may not be read: its files would be missing without a word."""
+    """All files below a folder, also behind links to folders (each folder once, so a link back to one above ends). Raises NoPlan for a
+    folder that may not be read: its files would be missing without a word."""
 
     def refuse(error: OSError) -> None:
-        raise error
+        raise NoPlan(f"{error.filename} cannot be read ({error.strerror}); allow it or remove it")
 
     seen: set[str] = set()
     for place, folders, names in os.walk(folder, followlinks=True, onerror=refuse):
@@ -134,6 +133,7 @@ def _below(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
+        folders.sort()  # which of two ways to a folder is taken must not be the directory's choice
         yield from (Path(place, name) for name in names)
 
 
@@ -195,6 +195,11 @@ def read_plan(path: Path) -> list[Shard]:
         return [shard_from(entry) for entry in orjson.loads(path.read_bytes())]
     except (ValueError, TypeError, KeyError) as error:
         raise NoPlan(f"{path} is no shard plan ({error}); remove it and run `snakemake` again, which makes it anew") from None
+
+
+def ids_of_plan(path: Path) -> list[str]:
+    """The shards' ids in plan order. Raises NoPlan."""
+    return [shard.id() for shard in read_plan(path)]
 
 
 def shard_from(entry: dict[str, Any]) -> Shard:

@@ -1,10 +1,10 @@
 """Which answers become pairs."""
 
-from collections import Counter
-
 from kun.corpus.normalise import bare
 from kun.selection.phrases import ANSWERS, compiled, first_hit
 from kun.settings.roles import Answers
+from kun.signals.forms import codes_of
+from kun.signals.repetition import repeated_grams
 
 GRAM = 8  # characters
 
@@ -31,6 +31,4 @@ class AnswerRules:
 
 def repeated_share(text: str) -> float:
     """Share of a text's character 8-grams that already occurred in it; 0 for a text shorter than two of them."""
-    grams = Counter(text[start : start + GRAM] for start in range(len(text) - GRAM + 1))
-    count = sum(grams.values())
-    return 1 - len(grams) / count if count > 1 else 0.0
+    return float(repeated_grams(codes_of([text]), GRAM)[0])

@@ -27,17 +27,16 @@ def _questions(settings: Primary, max_perplexity: float | None) -> list[tuple[st
         pl.col(name).cast(pl.Float32) for name in ("han_share", "repeated_grams", "repeated_lines", "markup_share")
     )
     perplexity = pl.col("perplexity").cast(pl.Float64)
+    foreign = pl.lit(False) if not settings.languages else ~pl.col("language").is_in(settings.languages)
     questions = [
         ("too_short", characters < settings.min_characters, pl.format("{} characters", characters)),
         ("too_long", tokens > settings.max_tokens, pl.format("{} tokens", tokens)),
         ("not_chinese", han < _limit(settings.min_han_share), pl.format("Han share {}", han.round(2))),
+        ("not_chinese", foreign, pl.format("language {}", pl.col("language"))),
         ("repetitive", grams > _limit(settings.max_repeated_grams), pl.format("{} of its 8-grams are repeats", grams.round(2))),
         ("repetitive", lines > _limit(settings.max_repeated_lines), pl.format("{} of it are repeated lines", lines.round(2))),
         ("markup", markup > _limit(settings.max_markup_share), pl.format("{} of it are addresses and markup", markup.round(2))),
     ]
-    if settings.languages:
-        foreign = ~pl.col("language").is_in(settings.languages)
-        questions.insert(3, ("not_chinese", foreign, pl.format("language {}", pl.col("language"))))
     if max_perplexity is not None:
         detail = pl.format("{} > {}", perplexity.round(0), pl.lit(round(max_perplexity)))
         questions.append(("high_perplexity", perplexity > max_perplexity, detail))

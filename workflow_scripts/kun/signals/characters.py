@@ -1,24 +1,19 @@
 """What a text's characters are: the shares of Han, digits, punctuation and what cannot be read."""
 
 import unicodedata
-from functools import cache
 
 import numpy as np
 
-from kun.signals.forms import Codes
+from kun.signals.forms import Codes, PerCharacter
 
-_PLANE = 0x10000
 _OTHER, _HAN, _LETTER, _DIGIT, _PUNCTUATION, _SPACE, _GARBLED = range(7)
-_KINDS = 8
+_KINDS = 7
 _HAN_RANGES = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
 
 
 def shares(form: Codes) -> dict[str, np.ndarray]:
     """Columns han_share (of the letters), digit_share, punctuation_share, garbled_share (of all but white space); float32."""
-    kinds = _table()[np.minimum(form.codes, _PLANE - 1)]
-    for place in np.flatnonzero(form.codes >= _PLANE):
-        kinds[place] = _kind(int(form.codes[place]))
-    cells = np.repeat(np.arange(len(form)) * _KINDS, form.lengths) + kinds
+    cells = np.repeat(np.arange(len(form)) * _KINDS, form.lengths) + _kinds(form.codes)
     counts = np.bincount(cells, minlength=len(form) * _KINDS).reshape(len(form), _KINDS)
     letters, visible = counts[:, _HAN] + counts[:, _LETTER], form.lengths - counts[:, _SPACE]
     return {
@@ -33,17 +28,8 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0).astype(np.float32)
 
 
-@cache
-def _table() -> np.ndarray:
-    kinds = np.array([_kind(code) for code in range(_PLANE)], dtype=np.int64)
-    kinds[_PLANE - 1] = _OTHER
-    return kinds
-
-
-@cache
-def _kind(code: int) -> int:
-    character = chr(code)
-    if any(first <= code <= last for first, last in _HAN_RANGES):
+def _kind(character: str) -> int:
+    if any(first <= ord(character) <= last for first, last in _HAN_RANGES):
         return _HAN
     if character == "\ufffd":
         return _GARBLED
@@ -53,3 +39,6 @@ def _kind(code: int) -> int:
         return _LETTER
     category = unicodedata.category(character)
     return _DIGIT if category == "Nd" else _PUNCTUATION if category.startswith("P") else _OTHER
+
+
+_kinds = PerCharacter(_kind, int)

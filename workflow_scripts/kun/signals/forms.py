@@ -5,8 +5,10 @@ nothing of what is measured.
 """
 
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 
@@ -66,15 +68,29 @@ def compatible(texts: list[str]) -> Codes:
     return Codes(np.concatenate([*parts, mapped[done:]]), np.concatenate(([0], np.cumsum(lengths))))
 
 
+class PerCharacter:
+    """A function of a character, asked of many at once: by a table for the first plane, one by one for the others."""
+
+    def __init__(self, function: Callable[[str], Any], dtype: type):
+        self.function, self.dtype = function, dtype
+
+    @cached_property
+    def table(self) -> np.ndarray:
+        return np.array([self.function(chr(code)) for code in range(_PLANE)], dtype=self.dtype)
+
+    def __call__(self, codes: np.ndarray) -> np.ndarray:
+        values = self.table[np.minimum(codes, _PLANE - 1)]
+        beyond = np.flatnonzero(codes >= _PLANE)
+        values[beyond] = [self.function(chr(code)) for code in codes[beyond]]
+        return values
+
+
 def bare(form: Codes) -> Codes:
     """Letters and digits only of a compatible form: equal for texts that differ in space, width or punctuation."""
-    low = form.codes < _PLANE
-    wanted = _alphanumeric_table()[np.where(low, form.codes, 0)]
-    if not low.all():
-        wanted = wanted & low
-        high = np.flatnonzero(~low)
-        wanted[high] = [chr(code).isalnum() for code in form.codes[high]]
-    return form.where(wanted)
+    return form.where(_is_alphanumeric(form.codes))
+
+
+_is_alphanumeric = PerCharacter(str.isalnum, bool)
 
 
 @cache
@@ -97,8 +113,3 @@ def _combines(character: str) -> bool:
     return (
         unicodedata.combining(character) > 0 or unicodedata.category(character).startswith("M") or "\u1100" <= character <= "\u11ff"
     )
-
-
-@cache
-def _alphanumeric_table() -> np.ndarray:
-    return np.array([chr(code).isalnum() for code in range(_PLANE)])

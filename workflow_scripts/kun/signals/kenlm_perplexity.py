@@ -6,14 +6,12 @@ Training and measuring share this form; another form with the same model file gi
 
 import re
 from collections.abc import Iterator
-from functools import cache
 
 import numpy as np
 
-from kun.signals.forms import Codes, compatible
+from kun.signals.forms import Codes, PerCharacter, compatible
 
 FORM = "characters-nfkc-lower-digits0-v1"
-_PLANE = 0x10000
 # KenLM splits on ASCII space only, Python's split() on more; here every kind of space and control character ends a piece.
 _APART = re.compile(r"[\s\x00-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060-\u206f\u3000\ufeff]")
 _DIGIT = re.compile(r"\d")
@@ -29,9 +27,7 @@ def characters(text: str) -> str:
 
 def tokens_of(form: Codes) -> Iterator[str]:
     """`characters` of many texts in compatible form."""
-    mapped = _table()[np.minimum(form.codes, _PLANE - 1)]
-    for place in np.flatnonzero(form.codes >= _PLANE):
-        mapped[place] = _token(int(form.codes[place]))
+    mapped = _tokens(form.codes)
     kept = Codes(mapped, form.offsets).where(mapped > 0)
     spaced = np.full(2 * len(kept.codes), ord(" "), dtype=np.uint32)
     spaced[::2] = kept.codes
@@ -39,17 +35,12 @@ def tokens_of(form: Codes) -> Iterator[str]:
         yield spaced[2 * start : max(2 * end - 1, 2 * start)].tobytes().decode("utf-32-le")
 
 
-@cache
-def _table() -> np.ndarray:
-    table = np.array([_token(code) for code in range(_PLANE)], dtype=np.uint32)
-    table[_PLANE - 1] = 0
-    return table
-
-
-def _token(code: int) -> int:
+def _token(character: str) -> int:
     """A character's token; 0 for one that is none."""
-    character = chr(code)
-    return 0 if _APART.match(character) else ord("0") if _DIGIT.match(character) else code
+    return 0 if _APART.match(character) else ord("0") if _DIGIT.match(character) else ord(character)
+
+
+_tokens = PerCharacter(_token, np.uint32)
 
 
 def perplexity(model, text: str) -> float | None:

@@ -31,12 +31,13 @@ class TokenCounter:
         tokenizer.no_truncation()
         tokenizer.no_padding()
         self.tokenizer = tokenizer
-        self.cuts = _Cuts(tokenizer) if _may_be_cut(json.loads(tokenizer.to_str())) else None
+        built = json.loads(tokenizer.to_str())
+        self.cuts = _Cuts(tokenizer, _is_bytewise(built)) if _may_be_cut(built) else None
         self.checked = False
         # The short pieces met before, by a hash of their characters: looked up for a whole batch at once. A newcomer takes the place
         # of an older piece with the same hash.
-        self.known: dict[str, int] = {}
         self.keys, self.counts = np.zeros(1 << _SLOT_BITS, dtype=np.uint64), np.zeros(1 << _SLOT_BITS, dtype=np.int32)
+        self.known: dict[str, int] = {}  # longer ones
 
     def __call__(self, texts: list[str]) -> list[int]:
         if self.cuts is None:
@@ -95,15 +96,16 @@ class TokenCounter:
         """Tokens of each piece. A call costs more than a short piece, so those that commas part go together, and commas are looked for."""
         pieces = _slices(joined, starts, ends)
         counts = np.zeros(len(pieces), dtype=np.int32)
-        apart = self.cuts.apart(codes[starts], codes[ends - 1])
-        together = [number for number in np.flatnonzero(apart).tolist() if _COMMA not in pieces[number]]
+        counted = np.zeros(len(pieces), dtype=bool)
+        apart = np.flatnonzero(self.cuts.apart(codes[starts], codes[ends - 1])).tolist()
+        together = [number for number in apart if _COMMA not in pieces[number]]
         groups = [together[start : start + 64] for start in range(0, len(together), 64)]
         for group, encoding in zip(groups, self._parted([[pieces[number] for number in group] for group in groups]), strict=True):
             commas = np.flatnonzero(np.array(encoding.ids) == self.cuts.comma)
             if len(commas) == len(group) + 1:
                 counts[group] = np.diff(commas) - 1
-                apart[group] = False
-        rest = sorted(set(range(len(pieces))) - {number for number in together if not apart[number]})
+                counted[group] = True
+        rest = np.flatnonzero(~counted)
         counts[rest] = self._tokenized([pieces[number] for number in rest])
         return counts
 
@@ -162,7 +164,7 @@ class _Cuts:
     no such rules a text may be cut anywhere.
     """
 
-    def __init__(self, tokenizer: Tokenizer):
+    def __init__(self, tokenizer: Tokenizer, bytewise: bool):
         self.han = _may_stand_alone(tokenizer, (0x3400, 0x9FFF))
         self.alone = self.han | _may_stand_alone(tokenizer, (0x21, 0x7E), (0x3001, 0x3020), (0xFF01, 0xFF60))
         word = self.han | _may_stand_alone(tokenizer, (0x30, 0x39), (0x41, 0x5A), (0x61, 0x7A))
@@ -177,7 +179,7 @@ class _Cuts:
         self.left, self.right = np.zeros(_PLANE, dtype=np.uint64), np.zeros(_PLANE, dtype=np.uint64)
         pairs: set[tuple[int, int]] = set()
         torn = 0
-        for token in _tokens_as_bytes(tokenizer):
+        for token in _tokens_as_bytes(tokenizer, bytewise):
             for left, right in _sides(token.replace("▁".encode(), b" ")):
                 if _is_whole(left) and _is_whole(right):
                     pairs.add((ord(left.decode()), ord(right.decode())))
@@ -225,17 +227,21 @@ def _may_be_cut(built: dict) -> bool:
     """Is it byte-pair encoding that spells unknown characters as bytes, without marks added to a text's or a word's ends?"""
     model = built["model"]
     steps = _steps(built["pre_tokenizer"], "pretokenizers")
-    bytewise = model.get("byte_fallback") or any(step["type"] == "ByteLevel" for step in steps)
     plain = not any(model.get(name) for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"))
     return (
         model["type"] == "BPE"
-        and bool(bytewise)
+        and (model.get("byte_fallback", False) or _is_bytewise(built))
         and plain
         and all(
             step["type"] in ("ByteLevel", "Split", "Digits", "Punctuation") and not step.get("add_prefix_space") for step in steps
         )
         and all(step["type"] in ("Replace", "NFC", "NFKC", "NFD", "NFKD") for step in _steps(built["normalizer"], "normalizers"))
     )
+
+
+def _is_bytewise(built: dict) -> bool:
+    """Does it take texts apart into bytes, and spell its tokens in bytes?"""
+    return any(step["type"] == "ByteLevel" for step in _steps(built["pre_tokenizer"], "pretokenizers"))
 
 
 def _steps(part: dict | None, inner: str) -> list[dict]:
@@ -253,11 +259,10 @@ def _may_stand_alone(tokenizer: Tokenizer, *ranges: tuple[int, int]) -> np.ndarr
     return alone
 
 
-def _tokens_as_bytes(tokenizer: Tokenizer) -> list[bytes]:
-    steps = _steps(json.loads(tokenizer.to_str())["pre_tokenizer"], "pretokenizers")
+def _tokens_as_bytes(tokenizer: Tokenizer, bytewise: bool) -> list[bytes]:
     added = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
     words = list(tokenizer.get_vocab(with_added_tokens=False))
-    if any(step["type"] == "ByteLevel" for step in steps):
+    if bytewise:
         spelled = _alphabet_of_bytes()
         return [bytes(map(spelled.get, word)) for word in words if all(map(spelled.__contains__, word))] + [
             word.encode() for word in added
