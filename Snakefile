@@ -23,6 +23,8 @@ localrules:
     corpus,
     know_duplicates,
     models,
+    recalibrate,
+    recalibrate_score,
     write_plan,
 
 
@@ -40,6 +42,18 @@ rule corpus:
     input:
         primary_of_all_shards,
         PINNED,
+        RESULTS / "report/perplexity.html",
+
+
+# Where values are cut, found again from all shards as they are now: what is pinned moves only so.
+rule recalibrate:
+    input:
+        expand(RESULTS / "calibration/{column}.recalibrated", column=PERPLEXITIES),
+
+
+rule recalibrate_score:
+    input:
+        RESULTS / "calibration/score.recalibrated",
 
 
 rule models:

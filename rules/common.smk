@@ -16,7 +16,10 @@ from snakemake.exceptions import WorkflowError
 from kun.books.digests import code_digest
 from kun.completions.fingerprint import deciding_files
 from kun.corpus.plan import NoPlan, plan_as_json, plan_shards
+from kun.selection.calibration import sampled_shards
+from kun.selection.cut import FOLDERS
 from kun.settings.load import BadConfiguration, load
+from kun.settings.perplexity import Cut
 
 try:
     SETTINGS = load(config)
@@ -35,8 +38,9 @@ TRUST = ["--trust-remote-code"] if SETTINGS.models.trust_remote_code else []
 
 
 wildcard_constraints:
-    source="|".join(SOURCES),
+    source="|".join([*SOURCES, "_reference"]),
     shard="[^/]+",
+    column="|".join(FOLDERS),
 
 
 # Files of shards
@@ -90,10 +94,80 @@ def pinned_to(made, folder):
 
 
 KENLM_MADE = RESULTS / "models/kenlm/model.json"
-PINNED = [KENLM_MADE, RESULTS / "calibration/perplexity.json"]  # targets too: removing one is how it is made again
 documents_for_reference = [] if KENLM.model or KENLM.reference else pinned_to(KENLM_MADE, "documents")
-signals_for_calibration = pinned_to(RESULTS / "calibration/perplexity.json", "signals") if SETTINGS.perplexity.percentile else []
-scores_for_calibration = pinned_to(RESULTS / "calibration/score.json", "scored") if SETTINGS.score.percentile is not None else []
+
+
+# Perplexities: which are measured, and where each is cut
+
+MEASURED = SETTINGS.perplexity.measures
+CUTS = {
+    **({"perplexity": SETTINGS.perplexity.kenlm.cut} if "kenlm" in MEASURED else {}),
+    **({"causal_perplexity": SETTINGS.perplexity.causal.cut} if "causal" in MEASURED else {}),
+    "score": Cut(minimum=SETTINGS.score.threshold, low_percentile=SETTINGS.score.percentile),
+}
+PERPLEXITIES = [column for column in CUTS if column != "score"]
+REFERENCE = "_reference"  # stands where a source stands in paths; no source's name begins so
+CALIBRATIONS = [RESULTS / f"calibration/{column}.json" for column in PERPLEXITIES]
+MODELS_OF_PERPLEXITIES = [
+    *([KENLM_MADE] if "kenlm" in MEASURED else []),
+    *([RESULTS / "models/given/causal.json"] if "causal" in MEASURED else []),
+]
+PINNED = [*([KENLM_MADE] if "kenlm" in MEASURED else []), *CALIBRATIONS]
+
+
+def model_of_column(wildcards):
+    """What the values of a column depend on beside the records: another model, another cut."""
+    return {
+        "perplexity": KENLM_MADE,
+        "causal_perplexity": RESULTS / "models/given/causal.json",
+        "score": [model_of("point"), SETTINGS.score.prompt],
+    }[wildcards.column]
+
+
+def reference_of(cut):
+    """The files that a cut's percentiles are taken of, if it is files."""
+    return cut.percentile_of if cut.by_percentile() and isinstance(cut.percentile_of, list) else []
+
+
+def values_to_calibrate(wildcards):
+    """The tables that a cut is found from: the reference's, or those of the shards that its sample was drawn from."""
+    column, cut = wildcards.column, CUTS[wildcards.column]
+    if reference_of(cut):
+        return [RESULTS / FOLDERS[column] / REFERENCE / f"{column}.parquet"]
+    if not cut.by_percentile():
+        return []
+    pins = RESULTS / f"calibration/pins/{column}.json"
+    pinned = json.loads(pins.read_text(encoding="utf-8"))["shards"] if pins.is_file() else []
+    shards = sampled_shards(pinned, list(SHARDS), cut.percentile_of == "source")
+    return [RESULTS / FOLDERS[column] / f"{shard}.parquet" for shard in shards]
+
+
+def values_of_all_shards(wildcards):
+    return of_all_shards(FOLDERS[wildcards.column])
+
+
+def ledgers_of_all_shards(wildcards):
+    return of_all_shards(FOLDERS[wildcards.column], ".ledger.json")
+
+
+def cut_as_json(wildcards):
+    return CUTS[wildcards.column].model_dump_json()
+
+
+def reference_files(wildcards):
+    return reference_of(CUTS[wildcards.column])
+
+
+def reference_option(wildcards):
+    return [f"--reference={path}" for path in values_to_calibrate(wildcards)] if reference_of(CUTS[wildcards.column]) else []
+
+
+def causal_of_all_shards(ending=".parquet"):
+    return of_all_shards("causal", ending) if "causal" in MEASURED else []
+
+
+def causal_of_shard(ending=".parquet"):
+    return [of_shard("causal", ending)] if "causal" in MEASURED else []
 
 
 # Models

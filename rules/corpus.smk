@@ -27,6 +27,8 @@ rule ingest:
         of_shard("logs/ingest", ".log"),
     benchmark:
         of_shard("benchmarks/ingest", ".tsv")
+    wildcard_constraints:
+        source="|".join(SOURCES),
     conda:
         "../envs/kun.yaml"
     threads: 1
@@ -81,11 +83,13 @@ rule measure:
 rule find_duplicates:
     input:
         plan=RESULTS / "plan.json",
-        calibration=RESULTS / "calibration/perplexity.json",
+        calibrations=CALIBRATIONS,
         ledgers=of_all_shards("signals", ".ledger.json"),
+        causal_ledgers=causal_of_all_shards(".ledger.json"),
         # Owners are named by their locators, which may move while texts and signals stay.
         documents_ledgers=of_all_shards("documents", ".ledger.json"),
         signals=ancient(of_all_shards("signals")),
+        causal=ancient(causal_of_all_shards()),
         documents=ancient(of_all_shards("documents")),
     output:
         duplicates=of_all_shards("duplicates"),
@@ -110,7 +114,7 @@ rule find_duplicates:
     message:
         "Find duplicates among all shards"
     shell:
-        'python "$KUN_SCRIPTS/find_duplicates.py" --plan {input.plan:q} --calibration {input.calibration:q}'
+        'python "$KUN_SCRIPTS/find_duplicates.py" --plan {input.plan:q} --calibration {input.calibrations:q}'
         " --settings {params.settings:q} --primary {params.primary:q} --results {params.results:q} --summary {output.summary:q}"
         " 2>&1 | tee {log:q}"
 
@@ -139,9 +143,11 @@ rule select_primary:
         # Equal texts have equal signals, but their locators, titles and categories may have changed.
         documents_ledger=of_shard("documents", ".ledger.json"),
         duplicates_digest=after_duplicates("duplicates", ".digest"),
-        calibration=RESULTS / "calibration/perplexity.json",
+        causal_ledger=causal_of_shard(".ledger.json"),
+        calibrations=CALIBRATIONS,
         documents=ancient(of_shard("documents")),
         signals=ancient(of_shard("signals")),
+        causal=ancient(causal_of_shard()),
         duplicates=ancient(of_shard("duplicates")),
         benchmarks=benchmarks_to_avoid(),
     output:
@@ -163,9 +169,11 @@ rule select_primary:
         settings=section("primary"),
         decontamination=section("decontamination"),
         simplify=["--simplify"] if SETTINGS.corpus.text.simplify else [],
+        causal=[f"--causal={path}" for path in causal_of_shard()],
     message:
         "Select primary data of {wildcards.source}/{wildcards.shard}"
     shell:
         'python "$KUN_SCRIPTS/select_primary.py" --documents {input.documents:q} --signals {input.signals:q}'
-        " --duplicates {input.duplicates:q} --calibration {input.calibration:q} --settings {params.settings:q}"
+        " --duplicates {input.duplicates:q} {params.causal:q} --calibration {input.calibrations:q} --source {wildcards.source}"
+        " --settings {params.settings:q}"
         " --decontamination {params.decontamination:q} {params.simplify} --output {output.primary:q} 2>&1 | tee {log:q}"

@@ -129,10 +129,15 @@ def _files(settings: Settings) -> Iterator[tuple[str, str]]:
     for number, source in enumerate(settings.corpus.sources):
         yield f"corpus.sources[{number}].path", source.path
     kenlm = settings.perplexity.kenlm
-    if kenlm.model:
-        yield "perplexity.kenlm.model", kenlm.model
+    for key in ("model", "sentencepiece"):
+        if getattr(kenlm, key):
+            yield f"perplexity.kenlm.{key}", getattr(kenlm, key)
     for number, name in enumerate(kenlm.reference):
         yield f"perplexity.kenlm.reference[{number}]", name
+    for name in ("kenlm", "causal"):
+        files = getattr(settings.perplexity, name).cut.percentile_of
+        for number, file in enumerate(files if isinstance(files, list) else []):
+            yield f"perplexity.{name}.cut.percentile_of[{number}]", file
     for number, benchmark in enumerate(settings.decontamination.benchmarks):
         yield f"decontamination.benchmarks[{number}].path", benchmark.path
     models = settings.models
