@@ -59,7 +59,9 @@ def surveyed(root: Path, tmp_path: Path):
 def test_counts_are_those_of_the_tables(surveyed):
     rows = [(f"{'字' * length}{number}", 10.0 * (number + 1)) for length in (5, 30, 300) for number in range(20)]
     found, _ = surveyed({"*": {"low": 25.0, "high": 150.0}}, 一=rows, 二=[("没有值", None), ("也没有", float("nan"))])
-    assert sum(count for _, count in found["sources"]["源"]) == 60 and found["without"] == 2
+    known = found["sources"]["源"]
+    assert sum(count for _, count in known["bins"]) == known["documents"] == 60 and found["without"] == 2
+    assert (known["below"], known["above"]) == (6, 15)
     assert [band["documents"] for band in found["lengths"]] == [20, 20, 0, 0, 20, 0, 0]
     assert [(band["below"], band["above"]) for band in found["lengths"] if band["documents"]] == [(2, 5)] * 3
     medians = [band["quantiles"]["50"] for band in found["lengths"] if band["documents"]]
@@ -86,6 +88,8 @@ def test_cuts_by_source_are_drawn_in_their_rows(surveyed):
     [row] = picture("perplexity", found)["rows"]
     assert [(cut["end"], cut["value"]) for cut in row["cuts"]] == [("low", 2.0), ("high", 50.0)]
     assert 0 < row["cuts"][0]["place"] < row["cuts"][1]["place"] < 100
+    assert (row["below"], row["above"]) == (pytest.approx(100 / 89), pytest.approx(3900 / 89))
+    assert [bar["gone"] for bar in row["bars"]][:1] == [True] and row["bars"][-1]["gone"]
     assert sum(bar["count"] for bar in row["bars"]) == 89 and page.count('class="cut"') >= 2
 
 

@@ -13,7 +13,7 @@ TITLES = {"perplexity": "N-gram perplexity", "causal_perplexity": "Causal perple
 
 def picture(column: str, surveyed: dict[str, Any]) -> dict[str, Any]:
     """Rows of bars by source, boxes by length, marks of the axis and the texts about the cuts, for perplexity.html.jinja."""
-    sources = {source: Counter(dict(counts)) for source, counts in surveyed["sources"].items()}
+    sources = {source: Counter(dict(known["bins"])) for source, known in surveyed["sources"].items()}
     everything = sum(sources.values(), Counter())
     if not everything:
         return {"title": TITLES[column], "identity": surveyed["identity"], "rows": [], "without": surveyed["without"]}
@@ -23,7 +23,7 @@ def picture(column: str, surveyed: dict[str, Any]) -> dict[str, Any]:
         "identity": surveyed["identity"],
         "without": surveyed["without"],
         "ticks": axis.ticks(),
-        "rows": [_row(source, counts, axis, surveyed["cuts"]) for source, counts in sources.items()],
+        "rows": [_row(source, counts, axis, surveyed) for source, counts in sources.items() if counts],
         "lengths": [
             _length(band, following, axis)
             for band, following in zip(surveyed["lengths"], [*surveyed["lengths"][1:], None], strict=True)
@@ -64,16 +64,20 @@ class _Axis:
         return [{"place": self.place(value), "value": f"{value:,}"} for value in values if self.start < math.log2(value) < self.end]
 
 
-def _row(source: str, counts: Counter, axis: _Axis, cuts: dict[str, dict[str, float | None]]) -> dict[str, Any]:
-    """A source's bars, its tallest as high as the row, with its own cut and the share beyond it (to the width of a bin)."""
+def _row(source: str, counts: Counter, axis: _Axis, surveyed: dict[str, Any]) -> dict[str, Any]:
+    """A source's bars, its tallest as high as the row, with its own cut and the shares beyond it; bars wholly beyond are `gone`."""
     bars: Counter[int] = Counter()
     for number, count in counts.items():
         bars[min(max(number * COARSE // FINE, round(axis.start * COARSE)), round(axis.end * COARSE) - 1)] += count
-    tallest, band = max(bars.values()), cuts.get(source) or cuts.get(ALL) or {"low": None, "high": None}
+    tallest, known = max(bars.values()), surveyed["sources"][source]
+    band = surveyed["cuts"].get(source) or surveyed["cuts"][ALL]
+    low, high = (math.log2(band[end]) * COARSE if band[end] else None for end in ("low", "high"))
     width = 100 / ((axis.end - axis.start) * COARSE)
     return {
         "source": source,
-        "documents": counts.total(),
+        "documents": known["documents"],
+        "above": 100 * known["above"] / known["documents"],
+        "below": 100 * known["below"] / known["documents"],
         "median": quantile(counts, 0.5),
         "bars": [
             {
@@ -81,6 +85,7 @@ def _row(source: str, counts: Counter, axis: _Axis, cuts: dict[str, dict[str, fl
                 "width": round(width * 0.92, 2),
                 "height": round(100 * count / tallest, 2),
                 "count": count,
+                "gone": (high is not None and number >= high) or (low is not None and number + 1 <= low),
             }
             for number, count in sorted(bars.items())
         ],

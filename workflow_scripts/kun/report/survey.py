@@ -29,7 +29,8 @@ class Survey:
     cuts: Cuts
     by_source: dict[str, Counter] = field(default_factory=dict)  # source → bin → documents
     by_length: list[Counter] = field(default_factory=lambda: [Counter() for _ in LENGTHS])
-    beyond: list[Counter] = field(default_factory=lambda: [Counter() for _ in LENGTHS])  # low | high → documents
+    beyond: list[Counter] = field(default_factory=lambda: [Counter() for _ in LENGTHS])  # by length: low | high → documents
+    beyond_by_source: dict[str, Counter] = field(default_factory=dict)
     without: int = 0  # documents that have no value
     near: dict[tuple[str, str], list] = field(default_factory=dict)  # (low | high, inside | outside) → heap, the farthest first
 
@@ -52,6 +53,7 @@ class Survey:
                 continue
             for length, count in rows.filter(outside).group_by("length").len().iter_rows():
                 self.beyond[length][end] += count
+                self.beyond_by_source.setdefault(source, Counter())[end] += count
             distances = rows.with_columns(((pl.col("value") / max(cut, 1e-9)).log().abs()).alias("distance"))
             for side, condition in (("inside", ~outside), ("outside", outside)):
                 nearest = distances.filter(condition).unique("id", keep="first").sort("distance", "id").head(SIDE)
@@ -79,7 +81,15 @@ class Survey:
             "identity": self.cuts.identity,
             "cuts": {source: {"low": band.low, "high": band.high} for source, band in self.cuts.bands.items()},
             "without": self.without,
-            "sources": {source: sorted(counts.items()) for source, counts in self.by_source.items()},
+            "sources": {
+                source: {
+                    "documents": counts.total(),
+                    "below": self.beyond_by_source.get(source, Counter())["low"],
+                    "above": self.beyond_by_source.get(source, Counter())["high"],
+                    "bins": sorted(counts.items()),
+                }
+                for source, counts in self.by_source.items()
+            },
             "lengths": lengths,
             "texts": {
                 f"{end} {side}": [_shown(entry, documents) for entry in sorted(found, key=lambda entry: (entry[4], entry[1]))]
