@@ -45,17 +45,6 @@ rule corpus:
         RESULTS / "report/perplexity.html",
 
 
-# Where values are cut, found again from all shards as they are now: what is pinned moves only so.
-rule recalibrate:
-    input:
-        expand(RESULTS / "calibration/{column}.recalibrated", column=PERPLEXITIES),
-
-
-rule recalibrate_score:
-    input:
-        RESULTS / "calibration/score.recalibrated",
-
-
 rule models:
     input:
         descriptions_of_all_models,

@@ -142,12 +142,11 @@ def values_to_calibrate(wildcards):
     return [RESULTS / FOLDERS[column] / f"{shard}.parquet" for shard in shards]
 
 
-def values_of_all_shards(wildcards):
+def values_to_recalibrate(wildcards):
+    """The same, of all shards as they are now."""
+    if reference_of(CUTS[wildcards.column]) or not CUTS[wildcards.column].by_percentile():
+        return values_to_calibrate(wildcards)
     return of_all_shards(FOLDERS[wildcards.column])
-
-
-def ledgers_of_all_shards(wildcards):
-    return of_all_shards(FOLDERS[wildcards.column], ".ledger.json")
 
 
 def cut_as_json(wildcards):

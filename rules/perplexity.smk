@@ -61,14 +61,13 @@ rule calibrate:
         " --plan {input.plan:q} --results {params.results:q} --output {output:q} 2>&1 | tee {log:q}"
 
 
-# `snakemake recalibrate`: the same of all shards as they are now, in place of what is pinned. The next run applies it.
+# The same of all shards as they are now, in place of what is pinned. The next run applies it.
 rule recalibrate_column:
     input:
-        ledgers=ledgers_of_all_shards,
-        values=ancient(values_of_all_shards),
+        values=values_to_recalibrate,
         plan=RESULTS / "plan.json",
     output:
-        temp(touch(RESULTS / "calibration/{column}.recalibrated")),
+        touch(RESULTS / "calibration/{column}.recalibrated"),
     log:
         RESULTS / "logs/recalibrate/{column}.log",
     conda:
@@ -79,13 +78,33 @@ rule recalibrate_column:
         runtime=30,
     params:
         cut=cut_as_json,
+        reference=reference_option,
         results=results_folder,
         calibration=str(RESULTS / "calibration/{column}.json"),
     message:
         "Find anew where the {wildcards.column} is cut"
     shell:
-        'python "$KUN_SCRIPTS/calibrate.py" --again --column {wildcards.column} --cut {params.cut:q}'
+        'python "$KUN_SCRIPTS/calibrate.py" --again --column {wildcards.column} --cut {params.cut:q} {params.reference:q}'
         " --plan {input.plan:q} --results {params.results:q} --output {params.calibration:q} 2>&1 | tee {log:q}"
+
+
+# `snakemake recalibrate` (perplexities), `snakemake recalibrate_score`; marks are removed, so it is done whenever it is asked for.
+rule recalibrate:
+    input:
+        expand(RESULTS / "calibration/{column}.recalibrated", column=PERPLEXITIES),
+    log:
+        RESULTS / "logs/recalibrate.log",
+    conda:
+        "../envs/kun.yaml"
+    shell:
+        "rm {input:q} 2> {log:q}"
+
+
+use rule recalibrate as recalibrate_score with:
+    input:
+        RESULTS / "calibration/score.recalibrated",
+    log:
+        RESULTS / "logs/recalibrate_score.log",
 
 
 # A text that percentiles are taken of goes the way of a source's shard, as far as it is measured.

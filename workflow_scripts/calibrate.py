@@ -42,13 +42,13 @@ def by_sample(tables: dict[str, Path], column: str, cut: Cut, pins: dict[str, An
 
 def in_words(made: dict[str, Any]) -> str:
     return "; ".join(
-        f"{'' if source == ALL else source + ' '}{_number(cut['low'])} to {_number(cut['high'])}"
-        for source, cut in made["cuts"].items()
+        ("" if source == ALL else f"{source} ") + _band(cut["low"], cut["high"]) for source, cut in made["cuts"].items()
     )
 
 
-def _number(value: float | None) -> str:
-    return "any" if value is None else f"{value:g}"
+def _band(low: float | None, high: float | None) -> str:
+    ends = [f"from {low:g}" if low is not None else "", f"up to {high:g}" if high is not None else ""]
+    return " ".join(filter(None, ends)) or "any"
 
 
 def main() -> None:
@@ -79,7 +79,7 @@ def main() -> None:
         pins["shards"] = pins["shards"] + [shard for shard in shards if shard not in set(pins["shards"])]
         write(pin_file, pins)
     before = f"{in_words(json.loads(output.read_text(encoding='utf-8')))} → " if output.is_file() else ""
-    print(f"calibrate: {column} stays from {before}{in_words(made)}", file=sys.stderr)
+    print(f"calibrate: {column} {before}{in_words(made)}", file=sys.stderr)
     write(output, {"column": column, "settings": cut.model_dump(), **made, "shards": shards})
 
 
