@@ -8,7 +8,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "workflow_scripts"))
 
-import kenlm
 import pyarrow.parquet as pq
 from child import Work, measured
 
@@ -19,6 +18,7 @@ import kun.signals.measure
 import measure
 from kun.corpus.plan import Piece, Shard
 from kun.settings.corpus import Text
+from kun.signals.kenlm_perplexity import load
 from kun.signals.language import language_model
 
 
@@ -27,7 +27,8 @@ def ours(arguments: dict) -> Work:
     text, into = Path(arguments["text"]), Path(arguments["into"])
     shard = Shard("text", "text", "jsonl", "utf-8", (Piece(str(text), text.name),))
     documents, signals = into / "documents.parquet", into / "signals.parquet"
-    model = kenlm.Model(arguments["kenlm"]) if arguments["kenlm"] else None
+    described = {"path": arguments["kenlm"], "fingerprint": "", "normaliser": "kun", "sentencepiece": None}
+    model = load(described) if arguments["kenlm"] else None
     measurer = measure.Measurer(measure.token_counter(Path(arguments["tokenizer"]), False), language_model(), model)
     measurer.columns(["0"], ["热身"])  # tables that are made once for a process
     how = argparse.Namespace(fields={"text": "text"}, max_record_megabytes=8, max_rejected=1.0, text=Text(), output=documents)
@@ -49,13 +50,14 @@ def watch(steps: dict[str, float], measurer: measure.Measurer) -> None:
         (kun.corpus.documents, "readable", "clean the text"),
         (kun.books.tables.TableWriter, "_write", "write tables"),
         (measurer, "count_tokens", "tokens"),
-        (measurer, "perplexities", "perplexity"),
         (kun.signals.measure, "compatible", "normal form"),
         (kun.signals.measure, "language", "language"),
         (kun.signals.measure, "fingerprint_columns", "fingerprint and MinHash"),
         (kun.signals.measure, "repeated_grams", "repetition"),
         (kun.signals.measure.pii, "count", "personal numbers"),
     ]
+    if measurer.ngrams:
+        watched.append((measurer.ngrams, "of", "perplexity"))
     for owner, name, step in watched:
         setattr(owner, name, timed(getattr(owner, name), steps, step))
 

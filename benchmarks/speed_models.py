@@ -10,7 +10,7 @@ import orjson
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "workflow_scripts"))
 
-from kun.signals.kenlm_perplexity import characters
+from kun.signals.kenlm_words import characters
 from train_kenlm import program
 
 PEERS = Path(__file__).resolve().parent / "peers"

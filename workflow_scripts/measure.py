@@ -8,7 +8,7 @@ from pathlib import Path
 from kun.books.progress import meter
 from kun.books.stage import Stage
 from kun.books.tables import count_rows, read_columns
-from kun.signals.kenlm_perplexity import identity
+from kun.signals.kenlm_perplexity import load
 from kun.signals.language import language_model
 from kun.signals.measure import SCHEMA, Measurer
 
@@ -43,20 +43,21 @@ def main() -> None:
     parser.add_argument("--documents", type=Path, required=True)
     parser.add_argument("--tokenizer", type=Path, required=True, help="JSON of locate_model")
     parser.add_argument("--trust-remote-code", action="store_true")
-    parser.add_argument("--kenlm", type=Path, required=True, help="JSON of train_kenlm")
+    parser.add_argument("--kenlm", type=Path, help="JSON of train_kenlm; without it there is no n-gram perplexity")
     parser.add_argument("--name", required=True, help="the shard, for the progress shown")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
-    import kenlm
-
-    described = json.loads(arguments.kenlm.read_text(encoding="utf-8"))
     tokenizer = json.loads(arguments.tokenizer.read_text(encoding="utf-8"))
-    measurer = Measurer(
-        token_counter(Path(tokenizer["path"]), arguments.trust_remote_code), language_model(), kenlm.Model(described["path"])
-    )
+    try:
+        ngrams = load(json.loads(arguments.kenlm.read_text(encoding="utf-8"))) if arguments.kenlm else None
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
+    measurer = Measurer(token_counter(Path(tokenizer["path"]), arguments.trust_remote_code), language_model(), ngrams)
     # Values measured under another identity must never be compared with these: it travels with the column.
-    identities = {"perplexity": identity(described["fingerprint"]), "tokens": tokenizer["fingerprint"]}
+    identities = {"tokens": tokenizer["fingerprint"]}
+    if ngrams:
+        identities["perplexity"] = ngrams.identity
     measure(arguments.documents, measurer, identities, arguments.name, arguments.output)
 
 

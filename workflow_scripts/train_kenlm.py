@@ -15,7 +15,7 @@ from kun.books.progress import followed
 from kun.books.tables import read_rows
 from kun.corpus.plan import ids_of_plan
 from kun.settings.perplexity import Kenlm
-from kun.signals.kenlm_perplexity import characters
+from kun.signals.kenlm_words import characters
 
 
 def texts_of_file(path: Path) -> Iterator[str]:
@@ -60,7 +60,7 @@ def program(name: str) -> str:
 
 def describe(description: Path, model: Path, **facts: object) -> None:
     """The small file that other rules depend on: where the model is and who it is."""
-    facts = {"path": str(model), "fingerprint": digest_of_file(model), **facts}
+    facts = {"path": str(model), "fingerprint": digest_of_file(model), "normaliser": "kun", "sentencepiece": None, **facts}
     description.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 

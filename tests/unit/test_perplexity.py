@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kun.signals.kenlm_perplexity import FORM, characters, identity, perplexity
+from kun.signals import kenlm_perplexity
+from kun.signals.kenlm_perplexity import identity
+from kun.signals.kenlm_words import characters, line_of_tokens
 
 GOOD = [
     "今天天气很好，我们去公园散步。",
@@ -106,6 +108,10 @@ def test_no_token_is_empty_or_holds_a_space_of_kenlms_or_pythons(text):
 # ----------------------------------------------------------------------------------------------------------------- value
 
 
+def perplexity(model, text):
+    return kenlm_perplexity.perplexity(model, line_of_tokens(characters(text)))
+
+
 @pytest.mark.parametrize("text", [GOOD[0], "一", "没见过的字龘", "<s> </s> <unk>", "👩‍🚀", "ＡＢ１２"])
 def test_perplexity_is_ten_to_the_mean_negative_logarithm_over_characters_and_the_end(model, text):
     scores = [score for score, _, _ in model.full_scores(characters(text))]
@@ -140,7 +146,6 @@ def test_a_long_text_has_a_finite_value(model):
     assert perplexity(model, (GOOD[1] + "\n") * 5000) < perplexity(model, "龘" * 100_000)
 
 
-def test_a_values_identity_names_normal_form_and_model(folder):
-    fingerprint = json.loads((folder / "model.json").read_text())["fingerprint"]
-    assert identity(fingerprint).startswith(FORM + ":")
-    assert identity(fingerprint) != identity("0" * 64)
+def test_a_values_identity_names_normal_form_words_and_model(folder):
+    facts = json.loads((folder / "model.json").read_text())
+    assert identity(facts) == f"kun1:characters:{facts['fingerprint'][:16]}"

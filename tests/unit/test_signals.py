@@ -1,5 +1,6 @@
 """What is measured on a text: array forms against Python's own functions, token counts against the tokenizer, shares against a count."""
 
+import re
 import unicodedata
 from collections import Counter
 
@@ -11,10 +12,11 @@ from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from tokenizers.pre_tokenizers import Split
 
-from kun.signals import kenlm_perplexity
+from kun.signals import kenlm_words
 from kun.signals.characters import shares
 from kun.signals.forms import bare, codes_of, compatible
 from kun.signals.grams import grams
+from kun.signals.kenlm_forms import APART
 from kun.signals.language import language, language_model
 from kun.signals.markup import markup_share
 from kun.signals.measure import SCHEMA, Measurer
@@ -329,11 +331,11 @@ def test_signals_of_a_text_do_not_depend_on_its_neighbours(minimind, identifier)
 
 @given(TEXTS)
 def test_tokens_for_kenlm_are_the_same_alone_and_in_a_batch(texts):
-    assert list(kenlm_perplexity.tokens_of(compatible(texts))) == [kenlm_perplexity.characters(text) for text in texts]
+    assert list(kenlm_words.tokens_of(compatible(texts))) == [kenlm_words.characters(text) for text in texts]
 
 
 @given(ANY)
 def test_tokens_for_kenlm_are_single_characters_of_the_normal_form(text):
-    tokens = kenlm_perplexity.characters(text)
-    plain = kenlm_perplexity._DIGIT.sub("0", kenlm_perplexity._APART.sub("", python_form(text)))
+    tokens = kenlm_words.characters(text)
+    plain = re.sub(r"\d", "0", APART.sub("", python_form(text)))
     assert tokens == " ".join(plain)

@@ -53,19 +53,23 @@ class Kenlm(Section):
         None,
         description="the SentencePiece file that belongs to `model` (CCNet's zh.sp.model to its zh.arpa.bin); null: characters",
     )
-    normaliser: Literal["kun", "ccnet", "none"] | None = Field(
+    normaliser: Literal["kun", "ccnet", "datatrove", "none"] | None = Field(
         None,
-        description="the normal form that `model` was trained on; null: ccnet where a SentencePiece file is given, kun otherwise",
+        description="the normal form that `model` was trained on, or is to be; null: ccnet where a SentencePiece file is given, kun "
+        "otherwise · datatrove: its version of ccnet, which writes a whole number as one 0",
     )
     unit: Literal["characters", "sentencepiece"] = Field(
         "characters", description="what a model trained here counts; sentencepiece: its pieces are trained first, on the same text"
     )
     reference: list[str] = Field(
         [],
-        description="files of good text to train on (.jsonl with a `text` field, or .txt, one text a line); [] with `model: null`: a sample of the sources",
+        description="good text to train on: files (.jsonl with a `text` field, or .txt, one text a line), and source:NAME for documents of "
+        "a source of `corpus`; [] with `model: null`: a sample of all sources",
     )
     sample_documents: int = Field(
-        100_000, ge=100, description="how many documents of the sources make the reference where no file is given"
+        100_000,
+        ge=100,
+        description="how many documents at most are taken from a source named in `reference`, or from all sources together where none is",
     )
     pieces: int = Field(32_000, ge=100, description="unit sentencepiece: size of its vocabulary")
     order: int = Field(5, ge=2, le=6, description="n of the n-grams")
@@ -87,6 +91,8 @@ class Kenlm(Section):
     def fits_together(self) -> "Kenlm":
         if self.sentencepiece and not self.model:
             raise ValueError("`sentencepiece` is the file that belongs to a given `model`; to train one, say `unit: sentencepiece`")
+        if self.model and not self.sentencepiece and self.unit == "sentencepiece":
+            raise ValueError("a given `model` of pieces needs their SentencePiece file in `sentencepiece`")
         if self.quantise is not None and self.structure != "trie":
             raise ValueError("`quantise` is for `structure: trie`")
         if self.prune and (len(self.prune) > self.order or self.prune != sorted(self.prune) or min(self.prune) < 0):

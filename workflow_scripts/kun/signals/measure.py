@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from kun.signals import pii
 from kun.signals.characters import shares
 from kun.signals.fingerprints import fingerprint_columns
 from kun.signals.forms import bare, codes_of, compatible
-from kun.signals.kenlm_perplexity import perplexity_of_tokens, tokens_of
+from kun.signals.kenlm_perplexity import NgramPerplexity
 from kun.signals.language import language
 from kun.signals.markup import markup_share
 from kun.signals.repetition import repeated_grams, repeated_lines
@@ -32,7 +31,7 @@ SCHEMA = pa.schema(
         ("lines", pa.int32()),
         ("blank_lines", pa.int32()),
         *((f"pii_{kind}", pa.int32()) for kind in pii.MASKS),  # personal numbers and addresses found, by kind
-        ("perplexity", pa.float32()),  # None for a text without any character in the model's normal form
+        ("perplexity", pa.float32()),  # by the n-gram model; None for a text without any word, or where it is not measured
         ("fingerprint", pa.binary(16)),  # equal for texts that differ in space, width or punctuation only
         ("minhash", pa.binary(256)),  # alike for texts that share most of their character 5-grams
     ]
@@ -40,10 +39,10 @@ SCHEMA = pa.schema(
 
 
 class Measurer:
-    """Measures batches of texts with a tokenizer's counter, fastText's model and KenLM's (None: no perplexity)."""
+    """Measures batches of texts with a tokenizer's counter, fastText's model and an n-gram model (None: no perplexity)."""
 
-    def __init__(self, count_tokens: Callable[[list[str]], list[int]], language_model: Any, kenlm_model: Any):
-        self.count_tokens, self.language_model, self.kenlm_model = count_tokens, language_model, kenlm_model
+    def __init__(self, count_tokens: Callable[[list[str]], list[int]], language_model: Any, ngrams: NgramPerplexity | None):
+        self.count_tokens, self.language_model, self.ngrams = count_tokens, language_model, ngrams
 
     def columns(self, ids: list[str], texts: list[str]) -> dict[str, Any]:
         """SCHEMA's columns, a value for each text. Arrays are shared by what needs them, because making them costs the most."""
@@ -64,12 +63,7 @@ class Measurer:
             "lines": [text.count("\n") + 1 for text in texts],
             "blank_lines": [text.count("\n\n") for text in texts],
             **{f"pii_{kind}": [found.get(kind, 0) for found in personal] for kind in pii.MASKS},
-            "perplexity": self.perplexities(form, len(texts)),
+            "perplexity": self.ngrams.of(texts, form) if self.ngrams else [None] * len(texts),
             "fingerprint": fingerprints,
             "minhash": minhashes,
         }
-
-    def perplexities(self, form: Any, count: int) -> np.ndarray | list[None]:
-        if self.kenlm_model is None:
-            return [None] * count
-        return [perplexity_of_tokens(self.kenlm_model, tokens) for tokens in tokens_of(form)]
