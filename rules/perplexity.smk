@@ -59,3 +59,37 @@ rule calibrate_perplexity:
     shell:
         'python "$KUN_SCRIPTS/calibrate.py" --folder signals --column perplexity --cut {params.cut} --percentile {params.percentile}'
         " --plan {input.plan:q} --results {params.results:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule measure_causal:
+    input:
+        ledger=of_shard("documents", ".ledger.json"),
+        documents=ancient(of_shard("documents")),
+        model=RESULTS / "models/given/causal.json",
+    output:
+        perplexities=of_shard("causal"),
+        dropped=of_shard("causal", ".dropped.parquet"),
+        ledger=of_shard("causal", ".ledger.json"),
+    log:
+        of_shard("logs/measure_causal", ".log"),
+    benchmark:
+        of_shard("benchmarks/measure_causal", ".tsv")
+    conda:
+        "../envs/kun.yaml"
+    threads: SETTINGS.engine.threads
+    resources:
+        mem_mb=memory_of_model_job,
+        runtime=minutes_of_model_job,
+        gpu=SETTINGS.resources.gpus_completions,
+    params:
+        code=code_digest("measure_causal.py"),
+        settings=section("perplexity", "causal", without=("model", "cut")),
+        engine=section("engine"),
+        trust=TRUST,
+        store=store_of("causal"),
+    message:
+        "Read {wildcards.source}/{wildcards.shard} with the causal model"
+    shell:
+        'python "$KUN_SCRIPTS/measure_causal.py" --documents {input.documents:q} --model {input.model:q}'
+        " --settings {params.settings:q} --engine {params.engine:q} {params.trust} --store {params.store:q}"
+        " --name 'measure_causal {wildcards.source}/{wildcards.shard}' --output {output.perplexities:q} 2>&1 | tee {log:q}"

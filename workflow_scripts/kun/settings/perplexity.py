@@ -13,13 +13,17 @@ class Cut(Section):
         None, gt=0, description="drop below this perplexity (templates and spam are very predictable); null: see `low_percentile`"
     )
     percentile: float | None = Field(None, gt=0, le=100, description="the upper cut as a percentile, taken once and then pinned")
-    low_percentile: float | None = Field(None, ge=0, lt=100, description="the lower cut as a percentile, taken once and then pinned")
+    low_percentile: float | None = Field(
+        None, ge=0, lt=100, description="the lower cut as a percentile, taken once and then pinned"
+    )
     percentile_of: Literal["pooled", "source"] | list[str] = Field(
         "pooled",
         description="what percentiles are taken of: pooled, a sample of all sources together · source, each source by itself (one that is "
         "a third garbage then keeps garbage) · a list of files of good text (.jsonl with a `text` field, or .txt, one text a line)",
     )
-    sample_documents: int = Field(100_000, ge=100, description="how many documents the sample holds (each source's, under `source`)")
+    sample_documents: int = Field(
+        100_000, ge=100, description="how many documents the sample holds (each source's, under `source`)"
+    )
 
     @model_validator(mode="after")
     def one_word_for_each_end(self) -> "Cut":
@@ -41,7 +45,8 @@ class Cut(Section):
 class Kenlm(Section):
     model: str | None = Field(None, description="an existing KenLM file (arpa or binary); null: train one")
     sentencepiece: str | None = Field(
-        None, description="the SentencePiece file that belongs to `model` (CCNet's zh.sp.model to its zh.arpa.bin); null: characters"
+        None,
+        description="the SentencePiece file that belongs to `model` (CCNet's zh.sp.model to its zh.arpa.bin); null: characters",
     )
     normaliser: Literal["kun", "ccnet", "none"] | None = Field(
         None,
@@ -60,7 +65,8 @@ class Kenlm(Section):
     pieces: int = Field(32_000, ge=100, description="unit sentencepiece: size of its vocabulary")
     order: int = Field(5, ge=2, le=6, description="n of the n-grams")
     prune: list[int] = Field(
-        [], description="n-grams seen at most this often are left out, a figure per order, never falling (lmplz --prune): [0, 0, 1]; []: none"
+        [],
+        description="n-grams seen at most this often are left out, a figure per order, never falling (lmplz --prune): [0, 0, 1]; []: none",
     )
     structure: Literal["probing", "trie"] = Field(
         "probing", description="probing: 2.5 times as fast · trie: a fraction of the memory"
@@ -105,7 +111,8 @@ class Causal(Section):
 
 class Perplexity(Section):
     measures: list[Literal["kenlm", "causal"]] = Field(
-        ["kenlm"], description="which perplexities are measured and cut on: kenlm, an n-gram model · causal, a language model, on a GPU"
+        ["kenlm"],
+        description="which perplexities are measured and cut on: kenlm, an n-gram model · causal, a language model, on a GPU",
     )
     kenlm: Kenlm = Field(Kenlm(), description="the n-gram model")
     causal: Causal = Field(Causal(), description="the causal language model")
