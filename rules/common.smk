@@ -224,19 +224,27 @@ def benchmarks_to_avoid():
 
 
 def given_model(wildcards):
+    """Folder or hub id of the model for a role (base | label | point | answer | causal)."""
+    if wildcards.role == "causal":
+        return SETTINGS.perplexity.causal.model or SETTINGS.models.base
     return SETTINGS.models.base if wildcards.role == "base" else SETTINGS.models.given(wildcards.role)
+
+
+def chat_template_for(role):
+    """The causal model reads texts as they are: a chat template is no part of it."""
+    return [SETTINGS.models.chat_template] if SETTINGS.models.chat_template and role != "causal" else []
 
 
 def files_of_given_model(wildcards):
     """What tells that a model's folder changed; nothing for a hub id."""
     folder = Path(given_model(wildcards))
-    template = SETTINGS.models.chat_template
-    return [*(deciding_files(folder) if folder.is_dir() else []), *([template] if template else [])]
+    return [*(deciding_files(folder) if folder.is_dir() else []), *chat_template_for(wildcards.role)]
 
 
-def chat_template_option():
-    template = SETTINGS.models.chat_template
-    return ["--chat-template", template] if template else []
+def chat_template_option(wildcards):
+    if wildcards.role == "causal":
+        return ["--no-chat"]
+    return [part for template in chat_template_for(wildcards.role) for part in ("--chat-template", template)]
 
 
 def settings_of_training(role):

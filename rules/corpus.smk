@@ -55,7 +55,7 @@ rule measure:
         ledger=of_shard("documents", ".ledger.json"),
         documents=ancient(of_shard("documents")),
         tokenizer=RESULTS / f"models/given/{'label' if 'label' in GIVEN else 'base'}.tokenizer.json",
-        kenlm=RESULTS / "models/kenlm/model.json",
+        kenlm=[KENLM_MADE] if "kenlm" in MEASURED else [],
     output:
         signals=of_shard("signals"),
         dropped=of_shard("signals", ".dropped.parquet"),
@@ -73,10 +73,11 @@ rule measure:
     params:
         code=code_digest("measure.py"),
         trust=TRUST,
+        kenlm=[f"--kenlm={KENLM_MADE}"] if "kenlm" in MEASURED else [],
     message:
         "Measure {wildcards.source}/{wildcards.shard}"
     shell:
-        'python "$KUN_SCRIPTS/measure.py" --documents {input.documents:q} --tokenizer {input.tokenizer:q} {params.trust} --kenlm {input.kenlm:q}'
+        'python "$KUN_SCRIPTS/measure.py" --documents {input.documents:q} --tokenizer {input.tokenizer:q} {params.trust} {params.kenlm:q}'
         " --name {wildcards.source}/{wildcards.shard} --output {output.signals:q} 2>&1 | tee {log:q}"
 
 

@@ -30,6 +30,14 @@ def encode_text(tokenizer, text: str) -> list[int]:
     return [token for part in parts for token in tokenizer.encode(part, add_special_tokens=False, split_special_tokens=True)]
 
 
+def encode_document(tokenizer, text: str) -> list[int]:
+    """Token ids of a text after the token that says a document begins. Raises ValueError for a tokenizer without such a token."""
+    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    if start is None:
+        raise ValueError("the tokenizer has neither BOS nor EOS to begin a document with; read texts with another model")
+    return [start, *encode_text(tokenizer, text)]
+
+
 def _pieces(tokenizer, messages: Sequence[Message], answer_follows: bool) -> list[tuple[str, bool]]:
     marks = [f"\ue000{number}\ue001" for number in range(len(messages))]  # private-use: normalised text has none
     stand_ins = [{"role": message.role, "content": mark} for message, mark in zip(messages, marks, strict=True)]

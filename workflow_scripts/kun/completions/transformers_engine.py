@@ -5,6 +5,7 @@ the request's own seed, and padding is masked.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,9 +20,10 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from kun.completions.chat import encode_chat, end_of_turn
+from kun.completions.chat import encode_chat, encode_document, end_of_turn
 from kun.completions.hardware import native_bf16
-from kun.completions.requests import Choose, Completion, Generate, Request
+from kun.completions.requests import NOT_FINITE, Choose, Completion, Generate, Read, Request, completion_of_read
+from kun.completions.transformers_read import Reader
 from kun.settings.completions import Engine
 
 
@@ -49,7 +51,7 @@ class TransformersEngine:
         disable_progress_bar()
         loaded = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, trust_remote_code=trust_remote_code, use_safetensors=True)
         self.model = loaded.eval().to(device)
-        self.ends = end_of_turn(self.tokenizer)
+        self.ends = end_of_turn(self.tokenizer) if self.tokenizer.chat_template else []  # texts are read without a template as well
         self.context = getattr(self.model.config, "max_position_embeddings", None) or self.tokenizer.model_max_length
         self.pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.tokenizer.eos_token_id
 
@@ -59,6 +61,9 @@ class TransformersEngine:
 
     def complete(self, requests: Sequence[Request], seeds: Sequence[int]) -> list[Completion]:
         """Completions in the order of `requests`, which share one decoding."""
+        decoding = requests[0].decoding
+        if isinstance(decoding, Read):
+            return self._read(requests, decoding)
         prompts = [encode_chat(self.tokenizer, request.messages) for request in requests]
         unfit = f"the prompt does not fit into the model's context of {self.context} tokens"
         answers = [Completion(unfit, "failed", len(prompt), 0) for prompt in prompts]
@@ -67,6 +72,18 @@ class TransformersEngine:
             for place, answer in zip(places, found, strict=True):
                 answers[place] = answer
         return answers
+
+    @cached_property
+    def reader(self) -> Reader:
+        return Reader(self.model)
+
+    def _read(self, requests: Sequence[Request], read: Read) -> list[Completion]:
+        read.check_fits(self.context)
+        documents = [encode_document(self.tokenizer, request.messages[0].content) for request in requests]
+        return [
+            completion_of_read(read, len(document) - 1, total)
+            for document, total in zip(documents, self.reader.sums(documents, read), strict=True)
+        ]
 
     def _companies(self, requests: Sequence[Request], prompts: list[list[int]]) -> list[list[int]]:
         """Places of the requests that fit, as they are computed together. One that the context leaves less room than it may use is
@@ -120,8 +137,8 @@ class TransformersEngine:
 
 
 def _choice(decoding: Choose, logprobs: torch.Tensor, prompt_tokens: int) -> Completion:
-    if not bool(torch.isfinite(logprobs).all()):  # what a half precision does when it overflows
-        return Completion("the model gave no finite probabilities; try engine.dtype: float32", "failed", prompt_tokens, 0)
+    if not bool(torch.isfinite(logprobs).all()):
+        return Completion(NOT_FINITE, "failed", prompt_tokens, 0)
     values = tuple(round(float(value), 6) for value in logprobs)
     return Completion(decoding.among[int(logprobs.argmax())], "choice", prompt_tokens, 1, values)
 

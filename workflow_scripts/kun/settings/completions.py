@@ -8,7 +8,10 @@ from kun.settings.base import Section
 
 
 class Engine(Section):
-    name: Literal["transformers"] = Field("transformers", description="transformers: in process, on the CPU or one GPU")
+    name: Literal["transformers", "vllm"] = Field(
+        "transformers",
+        description="transformers: on the CPU or one GPU · vllm: many times as fast on GPUs; installed by `make install-vllm`",
+    )
     batch: int = Field(32, ge=1, description="requests computed at once")
     threads: int = Field(8, ge=1, description="CPU threads of one job; part of the result on a CPU, so it never follows --cores")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(

@@ -122,6 +122,8 @@ def _missing(settings: Settings) -> Iterator[str]:
             yield f"{key}: there is no {name!r} (relative paths start at the folder where snakemake runs)"
     if settings.models.trained_roles() and not settings.models.base:
         yield f"models.base: needed, because the model for {' and '.join(settings.models.trained_roles())} is to be trained"
+    if "causal" in settings.perplexity.measures and not (settings.perplexity.causal.model or settings.models.base):
+        yield "perplexity.causal.model: needed, because perplexity.measures names causal and models.base is null"
 
 
 def _files(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -140,12 +142,16 @@ def _files(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"perplexity.{name}.cut.percentile_of[{number}]", file
     for number, benchmark in enumerate(settings.decontamination.benchmarks):
         yield f"decontamination.benchmarks[{number}].path", benchmark.path
-    models = settings.models
+    causal, models = settings.perplexity.causal.model, settings.models
+    if causal and not is_hub_id(causal):
+        yield "perplexity.causal.model", causal
     needed = {"label": models.label, "point": models.point, "answer": models.answer}
     if models.trained_roles():
         needed["base"] = models.base
         for number, name in enumerate(settings.seed.files):
             yield f"seed.files[{number}]", name
+    elif "causal" in settings.perplexity.measures and not causal:
+        needed["base"] = models.base
     for role, name in needed.items():
         if name and not is_hub_id(name):
             yield f"models.{role}", name
