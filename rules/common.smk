@@ -124,15 +124,10 @@ def model_of_column(wildcards):
     }[wildcards.column]
 
 
-def reference_of(cut):
-    """The files that a cut's percentiles are taken of, if it is files."""
-    return cut.percentile_of if cut.by_percentile() and isinstance(cut.percentile_of, list) else []
-
-
 def values_to_calibrate(wildcards):
     """The tables that a cut is found from: the reference's, or those of the shards that its sample was drawn from."""
     column, cut = wildcards.column, CUTS[wildcards.column]
-    if reference_of(cut):
+    if cut.files():
         return [RESULTS / FOLDERS[column] / REFERENCE / f"{column}.parquet"]
     if not cut.by_percentile():
         return []
@@ -144,7 +139,7 @@ def values_to_calibrate(wildcards):
 
 def values_to_recalibrate(wildcards):
     """The same, of all shards as they are now."""
-    if reference_of(CUTS[wildcards.column]) or not CUTS[wildcards.column].by_percentile():
+    if CUTS[wildcards.column].files() or not CUTS[wildcards.column].by_percentile():
         return values_to_calibrate(wildcards)
     return of_all_shards(FOLDERS[wildcards.column])
 
@@ -154,11 +149,11 @@ def cut_as_json(wildcards):
 
 
 def reference_files(wildcards):
-    return reference_of(CUTS[wildcards.column])
+    return CUTS[wildcards.column].files()
 
 
 def reference_option(wildcards):
-    return [f"--reference={path}" for path in values_to_calibrate(wildcards)] if reference_of(CUTS[wildcards.column]) else []
+    return [f"--reference={path}" for path in values_to_calibrate(wildcards)] if CUTS[wildcards.column].files() else []
 
 
 def causal_of_all_shards(ending=".parquet"):

@@ -66,7 +66,7 @@ def main() -> None:
     shards: list[str] = []
     if not cut.by_percentile():
         made = by_number(cut)
-    elif isinstance(cut.percentile_of, list):
+    elif cut.files():
         made = by_reference(arguments.reference, column, cut)
     else:
         pin_file = output.parent / "pins" / output.name

@@ -153,6 +153,15 @@ def test_files_that_are_not_there_are_named_by_key(good):
     assert sorted(keys) == ["models.base", "models.label", "perplexity.kenlm.model", "polish.prompt", "seed.files[0]"]
 
 
+def test_a_cut_is_not_taken_of_what_the_model_was_trained_on(good, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "好文.txt").write_text("今天天气很好。\n", encoding="utf-8")
+    kenlm = {"reference": ["好文.txt"], "cut": {"percentile": 90, "percentile_of": [str(tmp_path / "好文.txt")]}}
+    good["corpus"]["sources"] = [source | {"path": str(tmp_path)} for source in good["corpus"]["sources"]]
+    [fault] = [fault for fault in faults(good | {"perplexity": {"kenlm": kenlm}}) if fault.startswith("perplexity")]
+    assert fault.startswith("perplexity.kenlm.cut.percentile_of: 好文.txt is what the model is trained on")
+
+
 def test_without_any_source_the_demo_is_pointed_at(good):
     assert faults({})[0].startswith("corpus.sources: name at least one source")
 

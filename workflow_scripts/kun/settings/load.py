@@ -122,6 +122,13 @@ def _missing(settings: Settings) -> Iterator[str]:
             yield f"{key}: there is no {name!r} (relative paths start at the folder where snakemake runs)"
     if settings.models.trained_roles() and not settings.models.base:
         yield f"models.base: needed, because the model for {' and '.join(settings.models.trained_roles())} is to be trained"
+    kenlm = settings.perplexity.kenlm
+    own = {Path(name).resolve() for name in kenlm.reference} & {Path(name).resolve() for name in kenlm.cut.files()}
+    for name in sorted(own):
+        yield (
+            f"perplexity.kenlm.cut.percentile_of: {name.name} is what the model is trained on, where its perplexities are far too low; "
+            "name another text, or cut the file in two"
+        )
     if "causal" in settings.perplexity.measures and not (settings.perplexity.causal.model or settings.models.base):
         yield "perplexity.causal.model: needed, because perplexity.measures names causal and models.base is null"
 
@@ -137,8 +144,7 @@ def _files(settings: Settings) -> Iterator[tuple[str, str]]:
     for number, name in enumerate(kenlm.reference):
         yield f"perplexity.kenlm.reference[{number}]", name
     for name in ("kenlm", "causal"):
-        files = getattr(settings.perplexity, name).cut.percentile_of
-        for number, file in enumerate(files if isinstance(files, list) else []):
+        for number, file in enumerate(getattr(settings.perplexity, name).cut.files()):
             yield f"perplexity.{name}.cut.percentile_of[{number}]", file
     for number, benchmark in enumerate(settings.decontamination.benchmarks):
         yield f"decontamination.benchmarks[{number}].path", benchmark.path

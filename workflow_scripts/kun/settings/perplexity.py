@@ -42,6 +42,10 @@ class Cut(Section):
             raise ValueError("`percentile_of` names no file")
         return self
 
+    def files(self) -> list[str]:
+        """The reference that percentiles are taken of, where it is one."""
+        return self.percentile_of if self.by_percentile() and isinstance(self.percentile_of, list) else []
+
     def by_percentile(self) -> bool:
         """Whether values have to be looked at to know the cut."""
         return self.percentile is not None or self.low_percentile is not None
