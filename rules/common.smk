@@ -17,6 +17,7 @@ from kun.books.digests import code_digest
 from kun.completions.fingerprint import deciding_files
 from kun.corpus.plan import NoPlan, plan_as_json, plan_shards
 from kun.settings.load import BadConfiguration, load
+from kun.signals.kenlm_training import name_of_model
 
 try:
     SETTINGS = load(config)
@@ -91,7 +92,6 @@ def pinned_to(made, folder):
 
 KENLM_MADE = RESULTS / "models/kenlm/model.json"
 PINNED = [KENLM_MADE, RESULTS / "calibration/perplexity.json"]  # targets too: removing one is how it is made again
-documents_for_reference = [] if KENLM.model or KENLM.reference else pinned_to(KENLM_MADE, "documents")
 signals_for_calibration = pinned_to(RESULTS / "calibration/perplexity.json", "signals") if SETTINGS.perplexity.percentile else []
 scores_for_calibration = pinned_to(RESULTS / "calibration/score.json", "scored") if SETTINGS.score.percentile is not None else []
 
