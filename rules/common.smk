@@ -20,6 +20,7 @@ from kun.selection.calibration import sampled_shards
 from kun.selection.cut import FOLDERS
 from kun.settings.load import BadConfiguration, load
 from kun.settings.perplexity import Cut
+from kun.signals.kenlm_training import name_of_model
 
 try:
     SETTINGS = load(config)
@@ -78,23 +79,7 @@ def primary_of_all_shards(wildcards):
     return of_all_shards("primary", ".ledger.json")
 
 
-def pinned_to(made, folder):
-    """A stage's files for the shards that a pinned result was made from, or for all shards where it is not made yet.
-
-    The result names its shards; asking for the same files again, whatever the plan holds now, keeps it as it is. Removing the file is
-    how it is made again.
-    """
-
-    def files(wildcards):
-        recorded = json.loads(made.read_text(encoding="utf-8"))["shards"] if made.is_file() else list(SHARDS)
-        known = all(shard in SHARDS or (RESULTS / folder / f"{shard}.parquet").is_file() for shard in recorded)
-        return [RESULTS / folder / f"{shard}.parquet" for shard in (recorded if known else SHARDS)]
-
-    return files
-
-
 KENLM_MADE = RESULTS / "models/kenlm/model.json"
-documents_for_reference = [] if KENLM.model or KENLM.reference else pinned_to(KENLM_MADE, "documents")
 
 
 # Perplexities: which are measured, and where each is cut

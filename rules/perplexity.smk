@@ -1,11 +1,51 @@
 # What perplexity is measured with. The n-gram model is made once and then pinned: documents that come later are measured with the same
 # one. Removing models/kenlm under the results makes it again. A causal model reads documents through the completion engines.
 
+KENLM_FILES = [name for name in KENLM.reference if not name.startswith("source:")]
+KENLM_GIVEN = [name for name in (KENLM.model, KENLM.sentencepiece) if name]
+KENLM_KEPT = RESULTS / "models/kenlm/made" / name_of_model(KENLM) / "facts.json"
+
+
+def documents_for_reference(wildcards):
+    """Documents that the model is trained on: of the sources that are asked for, or of the shards it was made from if it is made already."""
+    if not KENLM.pinned():
+        return []
+    sources = KENLM.sources_of_reference() or list(SOURCES)
+    wanted = [shard for shard in SHARDS if shard.partition("/")[0] in sources]
+    if KENLM_KEPT.is_file():
+        # A shard that is gone is not asked for: the model is there and is taken again.
+        recorded = json.loads(KENLM_KEPT.read_text(encoding="utf-8"))["shards"]
+        wanted = [shard for shard in recorded if shard in SHARDS or (RESULTS / "documents" / f"{shard}.parquet").is_file()]
+    return [RESULTS / "documents" / f"{shard}.parquet" for shard in wanted]
+
+
+rule build_kenlm:
+    input:
+        lock=ancient(Path(workflow.basedir) / "envs/requirements.lock"),
+    output:
+        RESULTS / "models/kenlm/programs.json",
+    log:
+        RESULTS / "logs/build_kenlm.log",
+    benchmark:
+        RESULTS / "benchmarks/build_kenlm.tsv"
+    localrule: True  # compute nodes often have no network, and what is built serves them all
+    conda:
+        "../envs/kun.yaml"
+    threads: 1
+    params:
+        into=str(RESULTS / "tools"),
+    message:
+        "Find lmplz, or build it"
+    shell:
+        'python "$KUN_SCRIPTS/build_kenlm.py" --lock {input.lock:q} --into {params.into:q} --description {output:q} 2>&1 | tee {log:q}'
+
 
 rule train_kenlm:
     input:
-        reference=[KENLM.model] if KENLM.model else ancient(KENLM.reference),
+        given=KENLM_GIVEN,
+        reference=ancient(KENLM_FILES),
         documents=ancient(documents_for_reference),
+        programs=[] if KENLM.model else ancient(RESULTS / "models/kenlm/programs.json"),
         plan=ancient(RESULTS / "plan.json"),
     output:
         description=RESULTS / "models/kenlm/model.json",
@@ -22,13 +62,14 @@ rule train_kenlm:
     params:
         code=code_digest("train_kenlm.py"),
         settings=section("perplexity", "kenlm", without=["cut"]),
-        model=str(RESULTS / "models/kenlm/model.bin"),
+        programs=lambda wildcards, input: ["--programs", input.programs] if input.programs else [],
+        into=str(RESULTS / "models/kenlm/made"),
         results=results_folder,
     message:
-        "Train the n-gram model"
+        "Make the n-gram model ready"
     shell:
         'python "$KUN_SCRIPTS/train_kenlm.py" --settings {params.settings:q} --plan {input.plan:q} --results {params.results:q}'
-        " --model {params.model:q} --description {output.description:q} 2>&1 | tee {log:q}"
+        " {params.programs:q} --into {params.into:q} --description {output.description:q} 2>&1 | tee {log:q}"
 
 
 rule measure_causal:

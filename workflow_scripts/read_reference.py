@@ -7,7 +7,7 @@ from kun.books.progress import followed
 from kun.books.stage import Stage
 from kun.corpus.documents import SCHEMA, document_id
 from kun.corpus.normalise import readable
-from kun.corpus.reference import texts_of_file
+from kun.corpus.reference import BadReference, texts_of_file
 from kun.settings.corpus import Text
 
 
@@ -18,11 +18,19 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="Parquet of documents")
     arguments = parser.parse_args()
 
-    with Stage("read_reference", arguments.output, SCHEMA) as stage:
-        for file in arguments.files:
+    try:
+        read_reference(arguments.files, arguments.text, arguments.output)
+    except BadReference as fault:
+        raise SystemExit(str(fault)) from None
+
+
+def read_reference(files: list[Path], how: Text, output: Path) -> None:
+    """Raises BadReference; then there is no output."""
+    with Stage("read_reference", output, SCHEMA) as stage:
+        for file in files:
             for number, raw in enumerate(followed(texts_of_file(file), f"read_reference: {file.name}", "texts"), start=1):
                 stage.take()
-                text = readable(raw, arguments.text)
+                text = readable(raw, how)
                 row = {"id": document_id("", text), "text": text, "title": "", "category": "", "locator": f"{file.name}:{number}"}
                 if text:
                     stage.keep(row)

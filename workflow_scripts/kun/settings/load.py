@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from kun.settings.corpus import Source
+from kun.settings.perplexity import SOURCE
 from kun.settings.root import Settings
 
 PUBLISHED = {  # folder name under corpus.data_folder: the source it is
@@ -120,6 +121,9 @@ def _missing(settings: Settings) -> Iterator[str]:
     for key, name in _files(settings):
         if not Path(name).expanduser().exists():
             yield f"{key}: there is no {name!r} (relative paths start at the folder where snakemake runs)"
+    for name in settings.perplexity.kenlm.sources_of_reference():
+        if name not in names:
+            yield f"perplexity.kenlm.reference: there is no source {name!r}; known: {', '.join(names) or 'none'}"
     if settings.models.trained_roles() and not settings.models.base:
         yield f"models.base: needed, because the model for {' and '.join(settings.models.trained_roles())} is to be trained"
     kenlm = settings.perplexity.kenlm
@@ -142,7 +146,8 @@ def _files(settings: Settings) -> Iterator[tuple[str, str]]:
         if getattr(kenlm, key):
             yield f"perplexity.kenlm.{key}", getattr(kenlm, key)
     for number, name in enumerate(kenlm.reference):
-        yield f"perplexity.kenlm.reference[{number}]", name
+        if not name.startswith(SOURCE):
+            yield f"perplexity.kenlm.reference[{number}]", name
     for name in ("kenlm", "causal"):
         for number, file in enumerate(getattr(settings.perplexity, name).cut.files()):
             yield f"perplexity.{name}.cut.percentile_of[{number}]", file

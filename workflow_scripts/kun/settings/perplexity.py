@@ -2,9 +2,11 @@
 
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from kun.settings.base import Section
+
+SOURCE = "source:"  # begins an entry of a reference that is no file
 
 
 class Cut(Section):
@@ -102,6 +104,22 @@ class Kenlm(Section):
         if self.prune and (len(self.prune) > self.order or self.prune != sorted(self.prune) or min(self.prune) < 0):
             raise ValueError("`prune` holds at most `order` figures, none below the one before it")
         return self
+
+    @field_validator("reference")
+    @classmethod
+    def of_a_kind_that_is_read(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if not name.startswith(SOURCE) and not name.endswith((".jsonl", ".txt")):
+                raise ValueError(f"{name!r} is neither source:NAME nor a file ending in .jsonl (lines with a `text` field) or .txt")
+        return names
+
+    def sources_of_reference(self) -> list[str]:
+        """The sources that `reference` names."""
+        return [name.removeprefix(SOURCE) for name in self.reference if name.startswith(SOURCE)]
+
+    def pinned(self) -> bool:
+        """Whether the model is trained on documents of the sources: then it stays as it is when they change."""
+        return not self.model and (not self.reference or bool(self.sources_of_reference()))
 
     def chosen_normaliser(self) -> str:
         return self.normaliser or ("ccnet" if self.sentencepiece else "kun")

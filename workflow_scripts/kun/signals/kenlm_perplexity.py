@@ -26,7 +26,10 @@ def load(description: dict[str, Any]) -> "NgramPerplexity":
     try:
         model = kenlm.Model(description["path"])
     except OSError as error:
-        raise ValueError(f"{description['path']} is no KenLM model ({error}); see perplexity.kenlm.model") from None
+        raise ValueError(
+            f"{description['path']} cannot be read as a KenLM model ({error}); correct perplexity.kenlm.model, or, where it was trained "
+            "here, remove models/kenlm under the results"
+        ) from None
     return NgramPerplexity(model, words_of(description), identity(description))
 
 
