@@ -3,6 +3,7 @@
 
 KENLM_FILES = [name for name in KENLM.reference if not name.startswith("source:")]
 KENLM_GIVEN = [name for name in (KENLM.model, KENLM.sentencepiece) if name]
+KENLM_PROGRAMS = RESULTS / "models/kenlm/programs.json"
 KENLM_KEPT = RESULTS / "models/kenlm/made" / name_of_model(KENLM) / "facts.json"
 
 
@@ -23,7 +24,7 @@ rule build_kenlm:
     input:
         lock=ancient(Path(workflow.basedir) / "envs/requirements.lock"),
     output:
-        RESULTS / "models/kenlm/programs.json",
+        KENLM_PROGRAMS,
     log:
         RESULTS / "logs/build_kenlm.log",
     benchmark:
@@ -45,7 +46,7 @@ rule train_kenlm:
         given=KENLM_GIVEN,
         reference=ancient(KENLM_FILES),
         documents=ancient(documents_for_reference),
-        programs=[] if KENLM.model else ancient(RESULTS / "models/kenlm/programs.json"),
+        programs=[] if KENLM.model else ancient(KENLM_PROGRAMS),
         plan=ancient(RESULTS / "plan.json"),
     output:
         description=RESULTS / "models/kenlm/model.json",
@@ -62,7 +63,7 @@ rule train_kenlm:
     params:
         code=code_digest("train_kenlm.py"),
         settings=section("perplexity", "kenlm", without=["cut"]),
-        programs=lambda wildcards, input: ["--programs", input.programs] if input.programs else [],
+        programs=[] if KENLM.model else ["--programs", str(KENLM_PROGRAMS)],
         into=str(RESULTS / "models/kenlm/made"),
         results=results_folder,
     message:
