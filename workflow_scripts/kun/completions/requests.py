@@ -1,5 +1,6 @@
 """What is asked of a language model and what comes back, independent of any engine."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Literal
@@ -95,6 +96,19 @@ class Completion:
 
 
 NOT_FINITE = "the model gave no finite probabilities; try engine.dtype: float32"  # what a half precision does when it overflows
+
+
+def does_not_fit(context: int, prompt_tokens: int) -> Completion:
+    """The answer to a request whose prompt leaves no room for a token."""
+    return Completion(f"the prompt does not fit into the model's context of {context} tokens", "failed", prompt_tokens, 0)
+
+
+def completion_of_choice(choose: Choose, logprobs: Sequence[float], prompt_tokens: int) -> Completion:
+    """The likeliest of the words, with the log-probabilities of all, which are in the order of `among`."""
+    if not all(map(isfinite, logprobs)):
+        return Completion(NOT_FINITE, "failed", prompt_tokens, 0)
+    likeliest = max(range(len(logprobs)), key=logprobs.__getitem__)
+    return Completion(choose.among[likeliest], "choice", prompt_tokens, 1, tuple(round(value, 6) for value in logprobs))
 
 
 def completion_of_read(read: Read, length: int, total: float) -> Completion:
