@@ -56,12 +56,12 @@ class Read:
         ends = [min(start + self.tokens, length) + 1 for start in starts]
         return list(zip(starts, ends, [1, *ends[:-1]], strict=True))
 
-    def check_fits(self, context: int) -> None:
-        """Raises ValueError if a window is longer than the model's context."""
-        if self.tokens + 1 > context:
+    def check_fits(self, room: int) -> None:
+        """Raises ValueError if a window has more of a text's tokens than the `room` that a model's context leaves for them."""
+        if self.tokens > room:
             raise ValueError(
-                f"perplexity.causal.tokens is {self.tokens}, but the model's context of {context} tokens has room for at most "
-                f"{context - 1} after the token that begins a document; set it to that or less"
+                f"perplexity.causal.tokens is {self.tokens}, but the model's context has room for at most {room} tokens of a text; "
+                "set it to that or less"
             )
 
 

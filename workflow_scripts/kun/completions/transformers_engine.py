@@ -87,7 +87,7 @@ class TransformersEngine:
         return Reader(self.model)
 
     def _read(self, requests: Sequence[Request], read: Read) -> list[Completion]:
-        read.check_fits(self.context)
+        read.check_fits(self.context - 1)  # the begin of the document takes one
         documents = [encode_document(self.tokenizer, request.messages[0].content) for request in requests]
         return [
             completion_of_read(read, len(document) - 1, total)

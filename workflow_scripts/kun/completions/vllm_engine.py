@@ -133,7 +133,7 @@ class VllmEngine:
         ]
 
     def _read(self, requests: Sequence[Request], read: Read) -> list[Completion]:
-        read.check_fits(self.context - 1)  # vLLM wants room for one token of its own
+        read.check_fits(self.context - 2)  # the begin of the document takes one, and vLLM always draws one
         documents = [encode_document(self.tokenizer, request.messages[0].content) for request in requests]
         spans = [(place, *window) for place, ids in enumerate(documents) for window in read.windows(len(ids) - 1)]
         wanted = SamplingParams(max_tokens=1, temperature=0, prompt_logprobs=0, flat_logprobs=True, detokenize=False)
