@@ -68,3 +68,11 @@ def closing_token(tokenizer) -> int:
     after = _pieces(tokenizer, [Message("user", "问"), Message("assistant", "答")], False)[-1][0]
     first = tokenizer.encode(after, add_special_tokens=False)[:1]
     return first[0] if first and first[0] in tokenizer.all_special_ids else tokenizer.eos_token_id
+
+
+def single_token(tokenizer, word: str) -> int:
+    """The id of a verdict word. Raises ValueError if it is not one token: its probability could not be read."""
+    ids = tokenizer.encode(word, add_special_tokens=False)
+    if len(ids) != 1:
+        raise ValueError(f"score.good and score.bad must be one token each; {word!r} is {len(ids)} tokens of this model")
+    return ids[0]

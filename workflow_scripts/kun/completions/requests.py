@@ -1,5 +1,6 @@
 """What is asked of a language model and what comes back, independent of any engine."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Literal
@@ -55,12 +56,12 @@ class Read:
         ends = [min(start + self.tokens, length) + 1 for start in starts]
         return list(zip(starts, ends, [1, *ends[:-1]], strict=True))
 
-    def check_fits(self, context: int) -> None:
-        """Raises ValueError if a window is longer than the model's context."""
-        if self.tokens + 1 > context:
+    def check_fits(self, room: int) -> None:
+        """Raises ValueError if a window has more of a text's tokens than the `room` that a model's context leaves for them."""
+        if self.tokens > room:
             raise ValueError(
-                f"perplexity.causal.tokens is {self.tokens}, but the model's context of {context} tokens has room for at most "
-                f"{context - 1} after the token that begins a document; set it to that or less"
+                f"perplexity.causal.tokens is {self.tokens}, but the model's context has room for at most {room} tokens of a text; "
+                "set it to that or less"
             )
 
 
@@ -95,6 +96,19 @@ class Completion:
 
 
 NOT_FINITE = "the model gave no finite probabilities; try engine.dtype: float32"  # what a half precision does when it overflows
+
+
+def does_not_fit(context: int, prompt_tokens: int) -> Completion:
+    """The answer to a request whose prompt leaves no room for a token."""
+    return Completion(f"the prompt does not fit into the model's context of {context} tokens", "failed", prompt_tokens, 0)
+
+
+def completion_of_choice(choose: Choose, logprobs: Sequence[float], prompt_tokens: int) -> Completion:
+    """The likeliest of the words, with the log-probabilities of all, which are in the order of `among`."""
+    if not all(map(isfinite, logprobs)):
+        return Completion(NOT_FINITE, "failed", prompt_tokens, 0)
+    likeliest = max(range(len(logprobs)), key=logprobs.__getitem__)
+    return Completion(choose.among[likeliest], "choice", prompt_tokens, 1, tuple(round(value, 6) for value in logprobs))
 
 
 def completion_of_read(read: Read, length: int, total: float) -> Completion:
