@@ -16,8 +16,7 @@ from snakemake.exceptions import WorkflowError
 from kun.books.digests import code_digest
 from kun.completions.fingerprint import deciding_files
 from kun.corpus.plan import NoPlan, plan_as_json, plan_shards
-from kun.selection.calibration import sampled_shards
-from kun.selection.cut import FOLDERS
+from kun.selection.columns import FOLDERS, sampled_shards
 from kun.settings.load import BadConfiguration, load
 from kun.settings.perplexity import Cut
 from kun.signals.kenlm_training import name_of_model
@@ -80,6 +79,23 @@ def primary_of_all_shards(wildcards):
 
 
 KENLM_MADE = RESULTS / "models/kenlm/model.json"
+KENLM_FILES = [name for name in KENLM.reference if not name.startswith("source:")]
+KENLM_GIVEN = [name for name in (KENLM.model, KENLM.sentencepiece) if name]
+KENLM_PROGRAMS = RESULTS / "models/kenlm/programs.json"
+KENLM_KEPT = RESULTS / "models/kenlm/made" / name_of_model(KENLM) / "facts.json"
+
+
+def documents_for_reference(wildcards):
+    """Documents that the model is trained on: of the sources that are asked for, or of the shards it was made from if it is made already."""
+    if not KENLM.pinned():
+        return []
+    sources = KENLM.sources_of_reference() or list(SOURCES)
+    wanted = [shard for shard in SHARDS if shard.partition("/")[0] in sources]
+    if KENLM_KEPT.is_file():
+        # A shard that is gone is not asked for: the model is there and is taken again.
+        recorded = json.loads(KENLM_KEPT.read_text(encoding="utf-8"))["shards"]
+        wanted = [shard for shard in recorded if shard in SHARDS or (RESULTS / "documents" / f"{shard}.parquet").is_file()]
+    return [RESULTS / "documents" / f"{shard}.parquet" for shard in wanted]
 
 
 # Perplexities: which are measured, and where each is cut
@@ -88,15 +104,11 @@ MEASURED = SETTINGS.perplexity.measures
 CUTS = {
     **({"perplexity": SETTINGS.perplexity.kenlm.cut} if "kenlm" in MEASURED else {}),
     **({"causal_perplexity": SETTINGS.perplexity.causal.cut} if "causal" in MEASURED else {}),
-    "score": Cut(minimum=SETTINGS.score.threshold, low_percentile=SETTINGS.score.percentile),
+    "score": Cut(minimum=SETTINGS.score.threshold, low_percentile=SETTINGS.score.percentile, doubt=0),
 }
 PERPLEXITIES = [column for column in CUTS if column != "score"]
 REFERENCE = "_reference"  # stands where a source stands in paths; no source's name begins so
 CALIBRATIONS = [RESULTS / f"calibration/{column}.json" for column in PERPLEXITIES]
-MODELS_OF_PERPLEXITIES = [
-    *([KENLM_MADE] if "kenlm" in MEASURED else []),
-    *([RESULTS / "models/given/causal.json"] if "causal" in MEASURED else []),
-]
 PINNED = [*([KENLM_MADE] if "kenlm" in MEASURED else []), *CALIBRATIONS]
 
 

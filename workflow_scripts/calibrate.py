@@ -12,13 +12,15 @@ from typing import Any
 
 from kun.books.digests import digest_of_value
 from kun.corpus.plan import ids_of_plan
-from kun.selection.calibration import cuts_of_tables, sampled_shards
-from kun.selection.cut import ALL, FOLDERS, one_identity
+from kun.selection.calibration import cuts_of_tables
+from kun.selection.columns import FOLDERS, sampled_shards
+from kun.selection.cut import ALL, one_identity
 from kun.settings.perplexity import Cut
 
 
 def by_number(cut: Cut) -> dict[str, Any]:
-    return {"identity": cut.identity, "cuts": {ALL: {"low": cut.minimum, "high": cut.maximum, "records": None, "percentiles": {}}}}
+    known = {"low": cut.minimum, "high": cut.maximum, "doubt": cut.doubt, "records": None, "percentiles": {}}
+    return {"identity": cut.identity, "cuts": {ALL: known}}
 
 
 def by_reference(table: Path, column: str, cut: Cut) -> dict[str, Any]:

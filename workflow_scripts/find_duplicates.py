@@ -9,7 +9,8 @@ import numpy as np
 
 from kun.books.tables import TableWriter
 from kun.corpus.plan import ids_of_plan
-from kun.selection.cut import FOLDERS, Cuts
+from kun.selection.columns import FOLDERS
+from kun.selection.cut import Cuts
 from kun.selection.duplicates import SCHEMA, find_duplicates
 from kun.selection.measured import bands_of, read_measured
 from kun.selection.primary import with_reasons

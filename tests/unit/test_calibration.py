@@ -1,6 +1,7 @@
 """Cuts: numbers, percentiles of a pinned sample, of each source, of a reference; identities that must not be mixed."""
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -14,17 +15,18 @@ from hypothesis import strategies as st
 from kun.books.digests import digest
 from kun.books.tables import TableWriter
 from kun.corpus.plan import Shard, plan_as_json
-from kun.selection.calibration import cuts_of_tables, sampled_shards
+from kun.selection.calibration import cuts_of_tables
+from kun.selection.columns import sampled_shards
 from kun.selection.cut import Band, Cuts, ForeignCut, one_identity
 from kun.settings.perplexity import Cut
 
-SCHEMA = pa.schema([("id", pa.string()), ("perplexity", pa.float32())])
+SCHEMA = pa.schema([("id", pa.string()), ("perplexity", pa.float32()), ("perplexity_tokens", pa.int32())])
 
 
-def write(path: Path, values: list[float | None], identity: str = "字符:甲", ids: list[str] | None = None) -> Path:
+def write(path: Path, values: list[float | None], identity: str = "字符:甲", ids: list[str] | None = None, tokens: int = 9) -> Path:
     writer = TableWriter(path, SCHEMA, {"perplexity": identity})
     for number, value in enumerate(values):
-        writer.add({"id": ids[number] if ids else digest(str(path), str(number)), "perplexity": value})
+        writer.add({"id": ids[number] if ids else digest(str(path), str(number)), "perplexity": value, "perplexity_tokens": tokens})
     writer.close()
     return path
 
@@ -43,7 +45,14 @@ class Results:
         plan = [Shard(*shard.split("/"), "jsonl", "utf-8", ()) for shard in self.shards]
         (self.folder / "plan.json").write_text(plan_as_json(plan), encoding="utf-8")
         output = self.folder / "calibration/perplexity.json"
-        command = [sys.executable, "workflow_scripts/calibrate.py", "--column", "perplexity", "--cut", json.dumps(cut)]
+        command = [
+            sys.executable,
+            "workflow_scripts/calibrate.py",
+            "--column",
+            "perplexity",
+            "--cut",
+            json.dumps({"doubt": 0} | cut),
+        ]
         command += ["--plan", str(self.folder / "plan.json"), "--results", str(self.folder), "--output", str(output), *options]
         self.done = subprocess.run(command, cwd=self.root, capture_output=True, text=True)
         assert not check or self.done.returncode == 0, self.done.stderr
@@ -86,6 +95,18 @@ def test_a_percentile_is_numpys_of_the_pooled_values(results):
     assert high(made) == pytest.approx(np.percentile(np.float32(values), 80), abs=1e-3)
     assert made["cuts"]["*"]["low"] == pytest.approx(np.percentile(np.float32(values), 2), abs=1e-3)
     assert made["cuts"]["*"]["records"] == 3000 and made["identity"] == "字符:甲"
+
+
+def test_a_percentile_is_of_what_is_held_against_the_cut(root, tmp_path):
+    """By numbers alone the upper half would be the short texts; less what their length excuses, it is the long ones."""
+    tables = {
+        "源/短": write(tmp_path / "a.parquet", [120.0] * 50, tokens=9),
+        "源/长": write(tmp_path / "b.parquet", [100.0] * 50, tokens=10_000),
+    }
+    cut = cuts_of_tables(tables, "perplexity", Cut(percentile=100, low_percentile=0, doubt=3))["cuts"]["*"]
+    assert cut["high"] == pytest.approx(100 / math.exp(0.03), rel=1e-5)
+    assert cut["low"] == pytest.approx(100 * math.exp(0.03), rel=1e-5)
+    assert cuts_of_tables(tables, "perplexity", Cut(percentile=100, doubt=0))["cuts"]["*"]["high"] == 120.0
 
 
 def test_values_that_are_none_or_no_number_do_not_count(results):
@@ -131,7 +152,7 @@ def test_a_sample_depends_on_the_documents_and_on_nothing_else(tmp_path_factory,
             f"源/{part}": write(folder / f"{part}.parquet", [n + 1.0 for n in order[part::parts]], ids=[digest(str(n)) for n in order[part::parts]])
             for part in range(parts)
         }  # fmt: skip
-        return cuts_of_tables(tables, "perplexity", Cut.model_construct(percentile=60, sample_documents=size))["cuts"]
+        return cuts_of_tables(tables, "perplexity", Cut.model_construct(percentile=60, sample_documents=size, doubt=0.0))["cuts"]
 
     shuffled = random.sample(numbers, len(numbers))
     expected = sorted(set(numbers), key=lambda n: digest(str(n)))[:size]

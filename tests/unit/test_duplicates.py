@@ -487,7 +487,7 @@ def test_the_result_reads_as_a_table(shards, tmp_path):
 
 # ------------------------------------------------------------------------------------------------------------ the program
 
-FINE = {"characters": 100, "tokens": 60, "han_share": 0.9, "language": "zh", "perplexity": 50.0}
+FINE = {"characters": 100, "tokens": 60, "han_share": 0.9, "language": "zh", "perplexity": 50.0, "perplexity_tokens": 100}
 FINE |= {"repeated_grams": 0.0, "repeated_lines": 0.0, "markup_share": 0.0}
 
 

@@ -148,4 +148,4 @@ def test_a_long_text_has_a_finite_value(model):
 
 def test_a_values_identity_names_normal_form_words_and_model(folder):
     facts = json.loads((folder / "model.json").read_text())
-    assert identity(facts) == f"kun1:characters:{facts['fingerprint'][:16]}"
+    assert identity(facts) == f"kun2:characters:{facts['fingerprint'][:16]}"

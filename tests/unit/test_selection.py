@@ -1,6 +1,7 @@
 """What is dropped, and for which reason."""
 
 import json
+import math
 import subprocess
 import sys
 
@@ -31,6 +32,7 @@ FINE = {
     "repeated_lines": 0.0,
     "markup_share": 0.0,
     "perplexity": 50.0,
+    "perplexity_tokens": 100,
 }
 
 
@@ -127,6 +129,20 @@ def test_a_band_has_two_ends_which_stay_themselves():
         "high_perplexity",
     ]
     assert reasons(rows, {"perplexity": Band(10.0, None)}) == ["low_perplexity", *[None] * 5]
+
+
+def test_a_short_text_is_given_the_benefit_of_doubt_and_a_long_one_hardly():
+    """For n tokens a factor of e^(doubt/√n): with 3 nats, e at 9 tokens and 1.03 at 10,000."""
+    rows = [
+        FINE | {"perplexity": value, "perplexity_tokens": n}
+        for n in (9, 10_000)
+        for value in (9.0, 36.0, 40.0, 102.0, 270.0, 273.0)
+    ]
+    found = reasons(rows, {"perplexity": Band(100.0 / math.e, 100.0, 3.0)})
+    assert found == [
+        "low_perplexity", None, None, None, None, "high_perplexity",
+        "low_perplexity", None, None, None, "high_perplexity", "high_perplexity",
+    ]  # fmt: skip
 
 
 def test_two_perplexities_are_asked_one_after_the_other():

@@ -25,15 +25,11 @@ def picture(column: str, surveyed: dict[str, Any]) -> dict[str, Any]:
         "ticks": axis.ticks(),
         "rows": [_row(source, counts, axis, surveyed) for source, counts in sources.items() if counts],
         "lengths": [
-            _length(band, following, axis)
+            _length(band, following, axis, surveyed["cuts"].get(ALL))
             for band, following in zip(surveyed["lengths"], [*surveyed["lengths"][1:], None], strict=True)
             if band["documents"]
         ],
-        "cuts": [
-            {"end": end, "place": axis.place(value), "value": value}
-            for end in ("low", "high")
-            if (value := surveyed["cuts"].get(ALL, {}).get(end)) is not None
-        ],
+        "doubt": max(band["doubt"] for band in surveyed["cuts"].values()),
         "texts": [
             {
                 "end": end,
@@ -51,7 +47,7 @@ class _Axis:
 
     def __init__(self, everything: Counter, cuts: dict[str, dict[str, float | None]]):
         ends = [quantile(everything, share) for share in (0.001, 0.999)]
-        ends += [value for band in cuts.values() for value in band.values() if value]
+        ends += [band[end] for band in cuts.values() for end in ("low", "high") if band[end]]
         self.start = math.floor(math.log2(min(ends)) * COARSE - 1) / COARSE
         self.end = math.ceil(math.log2(max(ends)) * COARSE + 1) / COARSE
 
@@ -59,19 +55,24 @@ class _Axis:
         """Where a value stands, in per cent; what is off the axis stands at its end."""
         return round(100 * min(max((math.log2(max(value, 1e-9)) - self.start) / (self.end - self.start), 0), 1), 2)
 
+    def bars(self, counts: Counter) -> Counter[int]:
+        """COARSE bins of FINE ones; what is off the axis is in its first or last."""
+        bars: Counter[int] = Counter()
+        for number, count in counts.items():
+            bars[min(max(number * COARSE // FINE, round(self.start * COARSE)), round(self.end * COARSE) - 1)] += count
+        return bars
+
     def ticks(self) -> list[dict[str, Any]]:
         values = [step * 10**power for power in range(7) for step in (1, 2, 5)]
         return [{"place": self.place(value), "value": f"{value:,}"} for value in values if self.start < math.log2(value) < self.end]
 
 
 def _row(source: str, counts: Counter, axis: _Axis, surveyed: dict[str, Any]) -> dict[str, Any]:
-    """A source's bars, its tallest as high as the row, with its own cut and the shares beyond it; bars wholly beyond are `gone`."""
-    bars: Counter[int] = Counter()
-    for number, count in counts.items():
-        bars[min(max(number * COARSE // FINE, round(axis.start * COARSE)), round(axis.end * COARSE) - 1)] += count
+    """A source's bars, its tallest as high as the row, with its own cut and the shares beyond it; of a bar, the part `gone` was dropped."""
+    bars = axis.bars(counts)
     tallest, known = max(bars.values()), surveyed["sources"][source]
+    gone = axis.bars(Counter(dict(known["gone"])))
     band = surveyed["cuts"].get(source) or surveyed["cuts"][ALL]
-    low, high = (math.log2(band[end]) * COARSE if band[end] else None for end in ("low", "high"))
     width = 100 / ((axis.end - axis.start) * COARSE)
     return {
         "source": source,
@@ -85,23 +86,33 @@ def _row(source: str, counts: Counter, axis: _Axis, surveyed: dict[str, Any]) ->
                 "width": round(width * 0.92, 2),
                 "height": round(100 * count / tallest, 2),
                 "count": count,
-                "gone": (high is not None and number >= high) or (low is not None and number + 1 <= low),
+                "gone": round(100 * gone[number] / tallest, 2),
             }
             for number, count in sorted(bars.items())
         ],
-        "cuts": [{"end": end, "place": axis.place(value), "value": value} for end, value in band.items() if value is not None],
+        "cuts": [
+            {"end": end, "place": axis.place(band[end]), "value": band[end]} for end in ("low", "high") if band[end] is not None
+        ],
     }
 
 
-def _length(band: dict[str, Any], following: dict[str, Any] | None, axis: _Axis) -> dict[str, Any]:
-    """A box from the 25th to the 75th percentile, a line from the 5th to the 95th, of the documents of a length."""
+def _length(
+    band: dict[str, Any], following: dict[str, Any] | None, axis: _Axis, cut: dict[str, float | None] | None
+) -> dict[str, Any]:
+    """A box from the 25th to the 75th percentile, a line from the 5th to the 95th, of the documents of a length, and where the common
+    cut is for a text of their average length."""
+    factor = math.exp(cut["doubt"] / math.sqrt(band["tokens"])) if cut and band["tokens"] else 1.0
     places = {share: axis.place(value) for share, value in band["quantiles"].items()}
     return {
         "name": f"{band['from']}–{following['from'] - 1}" if following else f"{band['from']} and more",
         "documents": band["documents"],
         "above": 100 * band["above"] / band["documents"],
         "below": 100 * band["below"] / band["documents"],
-        "median": band["quantiles"]["50"],
+        "cuts": [
+            axis.place(cut[end] * (factor if end == "high" else 1 / factor))
+            for end in ("low", "high")
+            if cut and cut[end] is not None
+        ],
         "line": {"left": places["5"], "width": round(places["95"] - places["5"], 2)},
         "box": {"left": places["25"], "width": round(max(places["75"] - places["25"], 0.2), 2)},
     }

@@ -14,7 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from kun.books.progress import followed
-from kun.selection.cut import FOLDERS, Cuts
+from kun.selection.columns import FOLDERS, TOKENS
+from kun.selection.cut import Cuts
+from kun.selection.primary import allowance
 
 FINE = 16  # bins an octave: quantiles read off them are right to 4.4 %
 LENGTHS = (0, 20, 50, 100, 200, 500, 1000)  # characters; where bands begin
@@ -31,11 +33,13 @@ class Survey:
     by_length: list[Counter] = field(default_factory=lambda: [Counter() for _ in LENGTHS])
     beyond: list[Counter] = field(default_factory=lambda: [Counter() for _ in LENGTHS])  # by length: low | high → documents
     beyond_by_source: dict[str, Counter] = field(default_factory=dict)
+    gone: dict[str, Counter] = field(default_factory=dict)  # source → bin → documents beyond a cut
+    tokens: list[int] = field(default_factory=lambda: [0 for _ in LENGTHS])  # by length, of all documents together
     without: int = 0  # documents that have no value
     near: dict[tuple[str, str], list] = field(default_factory=dict)  # (low | high, inside | outside) → heap, the farthest first
 
     def add(self, shard: str, values: pl.DataFrame) -> None:
-        """Columns id, characters and value, of a shard's documents in order."""
+        """Columns id, characters, value and tokens, of a shard's documents in order."""
         source = shard.split("/")[0]
         band = self.cuts.of(source)
         rows = values.with_row_index("row").filter(pl.col("value").is_finite().fill_null(False))
@@ -44,17 +48,22 @@ class Survey:
             (FINE * pl.col("value").log(2)).floor().cast(pl.Int32).alias("bin"),
             (pl.col("characters").cut(list(LENGTHS[1:]), left_closed=True).to_physical()).alias("length"),
         )
-        counts = self.by_source.setdefault(source, Counter())
-        for number, length, count in rows.group_by("bin", "length").len().iter_rows():
+        counts, gone = self.by_source.setdefault(source, Counter()), self.gone.setdefault(source, Counter())
+        for number, length, count, tokens in rows.group_by("bin", "length").agg(pl.len(), pl.col("tokens").sum()).iter_rows():
             counts[number] += count
             self.by_length[length][number] += count
-        for end, cut, outside in (("low", band.low, pl.col("value") < band.low), ("high", band.high, pl.col("value") > band.high)):
+            self.tokens[length] += tokens
+        factor = allowance(band.doubt, pl.col("tokens")) if band.doubt else pl.lit(1.0)
+        for end, cut, judged in (("low", band.low, pl.col("value") * factor), ("high", band.high, pl.col("value") / factor)):
             if cut is None:
                 continue
+            outside = judged < cut if end == "low" else judged > cut
+            for number, count in rows.filter(outside).group_by("bin").len().iter_rows():
+                gone[number] += count
             for length, count in rows.filter(outside).group_by("length").len().iter_rows():
                 self.beyond[length][end] += count
                 self.beyond_by_source.setdefault(source, Counter())[end] += count
-            distances = rows.with_columns(((pl.col("value") / max(cut, 1e-9)).log().abs()).alias("distance"))
+            distances = rows.with_columns(((judged / max(cut, 1e-9)).log().abs()).alias("distance"))
             for side, condition in (("inside", ~outside), ("outside", outside)):
                 nearest = distances.filter(condition).unique("id", keep="first").sort("distance", "id").head(SIDE)
                 self._remember((end, side), shard, nearest)
@@ -71,15 +80,16 @@ class Survey:
             {
                 "from": start,
                 "documents": counts.total(),
+                "tokens": round(tokens / counts.total()) if counts else None,  # on average
                 "quantiles": {str(share): quantile(counts, share / 100) for share in (5, 25, 50, 75, 95)},
                 "below": beyond["low"],
                 "above": beyond["high"],
             }
-            for start, counts, beyond in zip(LENGTHS, self.by_length, self.beyond, strict=True)
+            for start, counts, beyond, tokens in zip(LENGTHS, self.by_length, self.beyond, self.tokens, strict=True)
         ]
         return {
             "identity": self.cuts.identity,
-            "cuts": {source: {"low": band.low, "high": band.high} for source, band in self.cuts.bands.items()},
+            "cuts": {source: {"low": band.low, "high": band.high, "doubt": band.doubt} for source, band in self.cuts.bands.items()},
             "without": self.without,
             "sources": {
                 source: {
@@ -87,6 +97,7 @@ class Survey:
                     "below": self.beyond_by_source.get(source, Counter())["low"],
                     "above": self.beyond_by_source.get(source, Counter())["high"],
                     "bins": sorted(counts.items()),
+                    "gone": sorted(self.gone[source].items()),
                 }
                 for source, counts in self.by_source.items()
             },
@@ -105,8 +116,9 @@ def survey(cuts: Cuts, results: Path, shards: list[str]) -> Survey:
         table = results / FOLDERS[cuts.column] / f"{shard}.parquet"
         cuts.for_table(table, shard.split("/")[0])
         characters = pl.read_parquet(results / "signals" / f"{shard}.parquet", columns=["id", "characters"])
-        values = pl.read_parquet(table, columns=[cuts.column])[cuts.column].cast(pl.Float64).alias("value")
-        made.add(shard, characters.with_columns(values))
+        values = pl.read_parquet(table, columns=[cuts.column, TOKENS[cuts.column]])
+        values = values.select(pl.col(cuts.column).cast(pl.Float64).alias("value"), pl.col(TOKENS[cuts.column]).alias("tokens"))
+        made.add(shard, pl.concat([characters, values], how="horizontal"))
     return made
 
 

@@ -10,24 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from kun.books.progress import followed
+from kun.selection.columns import TOKENS
 from kun.selection.cut import ALL, one_identity
+from kun.selection.primary import allowance
 from kun.settings.perplexity import Cut
 
 SHOWN = (1, 5, 10, 25, 50, 75, 80, 90, 95, 99)  # percentiles written down beside the cut, for people
-
-
-def sampled_shards(pinned: list[str], plan: list[str], by_source: bool) -> list[str]:
-    """The shards to draw from: the pinned ones that are still there, or all of the plan where none is.
-
-    By source, those of a source that has no pinned one come along: it gets a cut of its own and moves none.
-    """
-    left = [shard for shard in plan if shard in set(pinned)]
-    if not left:
-        return plan
-    if not by_source:
-        return left
-    known = {shard.split("/")[0] for shard in left}
-    return [shard for shard in plan if shard in set(left) or shard.split("/")[0] not in known]
 
 
 def cuts_of_tables(tables: dict[str, Path], column: str, cut: Cut) -> dict[str, Any]:
@@ -41,25 +29,34 @@ def cuts_of_tables(tables: dict[str, Path], column: str, cut: Cut) -> dict[str, 
 
 
 def _cut_of(name: str, tables: list[Path], column: str, cut: Cut) -> dict[str, Any]:
-    values = _sample(tables, column, cut.sample_documents)[column]
-    if not len(values):
+    import polars as pl
+
+    sample = _sample(tables, column, cut.sample_documents)
+    if not len(sample):
         where = "" if name == ALL else f" of source {name}"
         raise SystemExit(f"no document{where} has a {column}: there is nothing to take a percentile of")
+    # What is held against the cut is a value less what its length excuses; so the percentile is of that as well.
+    factor = allowance(cut.doubt, pl.col("tokens")) if cut.doubt else pl.lit(1.0)
+    upper, lower = (sample.select(value).to_series() for value in (pl.col(column) / factor, pl.col(column) * factor))
     return {
-        "low": _rounded(math.floor, values, cut.low_percentile) if cut.low_percentile is not None else cut.minimum,
-        "high": _rounded(math.ceil, values, cut.percentile) if cut.percentile is not None else cut.maximum,
-        "records": len(values),
-        "percentiles": {str(share): round(values.quantile(share / 100, "linear"), 6) for share in SHOWN},
+        "low": _rounded(math.floor, lower, cut.low_percentile) if cut.low_percentile is not None else cut.minimum,
+        "high": _rounded(math.ceil, upper, cut.percentile) if cut.percentile is not None else cut.maximum,
+        "doubt": cut.doubt,
+        "records": len(sample),
+        "percentiles": {str(share): round(sample[column].quantile(share / 100, "linear"), 6) for share in SHOWN},
     }
 
 
 def _sample(tables: list[Path], column: str, size: int):
-    """A table of id and value, of the documents that have a value; in memory at once: the sample and one shard."""
+    """A table of id, value and tokens, of the documents that have a value; in memory at once: the sample and one shard."""
     import polars as pl
 
-    sample = pl.DataFrame(schema={"id": pl.String, column: pl.Float64})
+    sample = pl.DataFrame(schema={"id": pl.String, column: pl.Float64, "tokens": pl.Float64})
+    tokens = pl.col(TOKENS[column]) if column in TOKENS else pl.lit(None)
+    wanted = ["id", column, *([TOKENS[column]] if column in TOKENS else [])]
     for table in followed(tables, f"calibrate: {column}", "shards", total=len(tables)):
-        more = pl.read_parquet(table, columns=["id", column]).with_columns(pl.col(column).cast(pl.Float64)).drop_nulls(column)
+        more = pl.read_parquet(table, columns=wanted).drop_nulls(column)
+        more = more.select("id", pl.col(column).cast(pl.Float64), tokens.cast(pl.Float64).alias("tokens"))
         sample = pl.concat([sample, more.filter(pl.col(column).is_finite())]).unique("id", keep="first").bottom_k(size, by="id")
     return sample.sort(column, "id")
 

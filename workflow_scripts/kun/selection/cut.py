@@ -10,7 +10,6 @@ from pathlib import Path
 from kun.books.tables import metadata_of
 
 ALL = "*"  # in place of a source's name, which never holds it
-FOLDERS = {"perplexity": "signals", "causal_perplexity": "causal", "score": "scored"}  # the stage whose tables hold a column
 
 
 class ForeignCut(SystemExit):
@@ -19,10 +18,15 @@ class ForeignCut(SystemExit):
 
 @dataclass(frozen=True)
 class Band:
-    """Values from low to high stay, both included; None: no cut at that end."""
+    """Values from low to high stay, both included; None: no cut at that end.
+
+    A perplexity is a mean over n tokens, whose logarithms vary by some 3 nats, so a short text's is beyond a cut by chance more often:
+    for n tokens an end is out by a factor of e^(doubt/√n).
+    """
 
     low: float | None = None
     high: float | None = None
+    doubt: float = 0.0
 
     def __bool__(self) -> bool:
         return self.low is not None or self.high is not None
@@ -40,7 +44,7 @@ class Cuts:
     @classmethod
     def read(cls, path: Path) -> "Cuts":
         made = json.loads(path.read_text(encoding="utf-8"))
-        bands = {source: Band(cut["low"], cut["high"]) for source, cut in made["cuts"].items()}
+        bands = {source: Band(cut["low"], cut["high"], cut.get("doubt", 0.0)) for source, cut in made["cuts"].items()}
         return cls(made["column"], made["identity"], bands, path)
 
     def of(self, source: str) -> Band:

@@ -7,17 +7,19 @@ from kun.books.tables import read_columns
 from kun.selection.cut import Band, Cuts
 from kun.selection.primary import COLUMNS
 
+CAUSAL = ("causal_perplexity", "causal_tokens")
+
 
 def read_measured(signals: Path, causal: Path | None) -> Iterator[dict[str, list]]:
-    """COLUMNS and causal_perplexity (all None where it is not measured), in the batches in which the documents were written.
+    """COLUMNS and those of CAUSAL (all None where it is not measured), in the batches in which the documents were written.
 
     Ends the program where the tables are not of the same documents.
     """
     if causal is None:
         for batch in read_columns(signals, list(COLUMNS)):
-            yield batch | {"causal_perplexity": [None] * len(batch["tokens"])}
+            yield batch | dict.fromkeys(CAUSAL, [None] * len(batch["tokens"]))
         return
-    both = zip(read_columns(signals, ["id", *COLUMNS]), read_columns(causal, ["id", "causal_perplexity"]), strict=True)
+    both = zip(read_columns(signals, ["id", *COLUMNS]), read_columns(causal, ["id", *CAUSAL]), strict=True)
     for batch, more in both:
         if batch.pop("id") != more.pop("id"):
             raise SystemExit(f"{signals} and {causal} are not of the same documents; remove {causal} and run snakemake again")

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
+from kun.selection.columns import TOKENS
 from kun.selection.cut import Band
 from kun.settings.selection import Primary
 
 # Columns of the signals that the questions need.
-COLUMNS = ("characters", "tokens", "han_share", "language", "repeated_grams", "repeated_lines", "markup_share", "perplexity")
+COLUMNS = ("characters", "tokens", "han_share", "language", "repeated_grams", "repeated_lines", "markup_share")
+COLUMNS += ("perplexity", "perplexity_tokens")
 
 
 def with_reasons(signals: pl.DataFrame, settings: Primary, bands: Mapping[str, Band]) -> pl.DataFrame:
@@ -49,11 +51,17 @@ def _questions(settings: Primary) -> list[Question]:
 def _about(column: str, band: Band) -> Iterator[Question]:
     """A text without a value (the model found nothing to read in it) is beyond any upper cut."""
     value = pl.col(column).cast(pl.Float64)
+    factor = allowance(band.doubt, pl.col(TOKENS[column])) if band.doubt else pl.lit(1.0)
     if band.high is not None:
-        yield f"high_{column}", value > band.high, pl.format("{} > {}", value.round(1), pl.lit(round(band.high, 1)))
+        yield f"high_{column}", value > band.high * factor, pl.format("{} > {}", value.round(1), (band.high * factor).round(1))
         yield f"high_{column}", value.is_null(), pl.lit("nothing in it that the model could read")
     if band.low is not None:
-        yield f"low_{column}", value < band.low, pl.format("{} < {}", value.round(1), pl.lit(round(band.low, 1)))
+        yield f"low_{column}", value < band.low / factor, pl.format("{} < {}", value.round(1), (band.low / factor).round(1))
+
+
+def allowance(doubt: float, tokens: pl.Expr) -> pl.Expr:
+    """The factor by which a text of so many tokens may be beyond a cut."""
+    return (doubt / tokens.cast(pl.Float64).sqrt()).exp()
 
 
 def _limit(share: float) -> pl.Expr:

@@ -26,6 +26,12 @@ class Cut(Section):
     sample_documents: int = Field(
         100_000, ge=100, description="how many documents the sample holds (each source's, under `source`)"
     )
+    doubt: float = Field(
+        3.0,
+        ge=0,
+        description="so that short texts are not judged by noise: a text of n tokens may be beyond a cut by a factor of e^(doubt/√n); 3 nats "
+        "are one standard deviation of a token's log-probability. 0: one cut for all lengths",
+    )
     identity: str | None = Field(
         None,
         description="for `maximum` and `minimum`: the identity they were found under, as calibration files and reports state it; "

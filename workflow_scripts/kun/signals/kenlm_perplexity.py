@@ -60,7 +60,15 @@ class NgramPerplexity:
 
     def of(self, texts: list[str], form: Codes | None = None) -> list[float | None]:
         """A value a text, None for one without any word. `form`: the texts' `compatible` codes, if they are there already."""
-        return [perplexity(self.model, lines) for lines in self.words(texts, form)]
+        return self.columns(texts, form)["perplexity"]
+
+    def columns(self, texts: list[str], form: Codes | None = None) -> dict[str, list]:
+        """The same as a column, and a column of how many probabilities each value is the mean of (words and ends of lines)."""
+        values, counts = [], []
+        for lines in self.words(texts, form):
+            values.append(perplexity(self.model, lines))
+            counts.append(scored(lines))
+        return {"perplexity": values, "perplexity_tokens": counts}
 
 
 def perplexity(model: Any, lines: list[Line]) -> float | None:
@@ -68,7 +76,12 @@ def perplexity(model: Any, lines: list[Line]) -> float | None:
     if not lines:
         return None
     total = sum([log10_probability(model, line) for line in lines])
-    return 10.0 ** (-total / sum([line.count + 1 for line in lines]))
+    return 10.0 ** (-total / scored(lines))
+
+
+def scored(lines: list[Line]) -> int:
+    """How many probabilities there are: each line's words and its end."""
+    return sum([line.count + 1 for line in lines])
 
 
 def log10_probability(model: Any, line: Line) -> float:

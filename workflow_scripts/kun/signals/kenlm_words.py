@@ -34,24 +34,40 @@ class Line(NamedTuple):
 def characters(text: str) -> str:
     """The text's characters in kun's form with single spaces between them; "" if none is left.
 
-    One character is one word, so a literal `<s>` or `<unk>` in the text can never be taken for KenLM's special words.
+    One character is one word, a run of Latin letters one `a` and a run of digits one `0`. So a literal `<s>` or `<unk>` in the text can
+    never be taken for KenLM's special words.
     """
     return next(tokens_of(compatible([text])))
 
 
 def tokens_of(form: Codes) -> Iterator[str]:
     """`characters` of many texts in compatible form."""
-    mapped = _tokens(form.codes)
-    kept = Codes(mapped, form.offsets).where(mapped > 0)
+    seen = Codes(_tokens(form.codes), form.offsets)
+    if (seen.codes == _INVISIBLE).any():
+        seen = seen.where(seen.codes != _INVISIBLE)
+    kept = seen.where((seen.codes != _SPACE) & ~_goes_on(seen))
     spaced = np.full(2 * len(kept.codes), ord(" "), dtype=np.uint32)
     spaced[::2] = kept.codes
     for start, end in zip(kept.offsets[:-1].tolist(), kept.offsets[1:].tolist(), strict=True):
         yield spaced[2 * start : max(2 * end - 1, 2 * start)].tobytes().decode("utf-32-le")
 
 
+_SPACE, _INVISIBLE = 0, 1  # in place of a token, for what is none
+
+
 def _token(character: str) -> int:
-    """A character's token; 0 for one that is none."""
-    return 0 if APART.match(character) else ord("0") if character.isdecimal() else ord(character)
+    """A character's token; all Latin letters have one, and all digits."""
+    if APART.match(character):
+        return _SPACE if character.isspace() else _INVISIBLE
+    return ord("0") if character.isdecimal() else ord("a") if "a" <= character <= "z" else ord(character)
+
+
+def _goes_on(seen: Codes) -> np.ndarray:
+    """For each token, whether it is of the same Latin word or number as the one before it (bool)."""
+    again = np.zeros(len(seen.codes), dtype=bool)
+    again[1:] = (seen.codes[1:] == seen.codes[:-1]) & ((seen.codes[1:] == ord("a")) | (seen.codes[1:] == ord("0")))
+    again[seen.offsets[:-1][seen.lengths > 0]] = False  # never from one text to the next
+    return again
 
 
 _tokens = PerCharacter(_token, np.uint32)

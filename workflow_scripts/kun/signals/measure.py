@@ -32,10 +32,12 @@ SCHEMA = pa.schema(
         ("blank_lines", pa.int32()),
         *((f"pii_{kind}", pa.int32()) for kind in pii.MASKS),  # personal numbers and addresses found, by kind
         ("perplexity", pa.float32()),  # by the n-gram model; None for a text without any word, or where it is not measured
+        ("perplexity_tokens", pa.int32()),  # how many probabilities it is the mean of
         ("fingerprint", pa.binary(16)),  # equal for texts that differ in space, width or punctuation only
         ("minhash", pa.binary(256)),  # alike for texts that share most of their character 5-grams
     ]
 )
+NGRAMS = ("perplexity", "perplexity_tokens")
 
 
 class Measurer:
@@ -63,7 +65,7 @@ class Measurer:
             "lines": [text.count("\n") + 1 for text in texts],
             "blank_lines": [text.count("\n\n") for text in texts],
             **{f"pii_{kind}": [found.get(kind, 0) for found in personal] for kind in pii.MASKS},
-            "perplexity": self.ngrams.of(texts, form) if self.ngrams else [None] * len(texts),
+            **(self.ngrams.columns(texts, form) if self.ngrams else dict.fromkeys(NGRAMS, [None] * len(texts))),
             "fingerprint": fingerprints,
             "minhash": minhashes,
         }
