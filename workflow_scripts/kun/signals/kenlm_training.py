@@ -100,5 +100,7 @@ def _advice(fault: str, model: Path, temporary: Path) -> str:
     if any(words in fault for words in (*FULL, "SIGBUS", "SIGXFSZ")):
         return f"There is no room in {temporary} or {model.parent}; perplexity.kenlm.temporary names a folder with more."
     if "SIGKILL" in fault or "conservative -S" in fault or "total memory" in fault:
-        return "Memory: perplexity.kenlm.memory is what sorting may take (32M at least), and `structure: trie` makes a smaller model."
+        return (
+            "Memory: perplexity.kenlm.memory is what sorting may take (32M at least), and `structure: trie` makes a smaller model."
+        )
     return "See perplexity.kenlm; a reference of a few hundred different sentences is the least that n-grams can be smoothed from."
