@@ -11,6 +11,7 @@ configfile: "config/config.yaml"
 include: "rules/common.smk"
 include: "rules/corpus.smk"
 include: "rules/perplexity.smk"
+include: "rules/cuts.smk"
 include: "rules/models.smk"
 include: "rules/instructions.smk"
 include: "rules/answers.smk"
@@ -23,6 +24,8 @@ localrules:
     corpus,
     know_duplicates,
     models,
+    recalibrate,
+    recalibrate_score,
     write_plan,
 
 
@@ -40,6 +43,7 @@ rule corpus:
     input:
         primary_of_all_shards,
         PINNED,
+        RESULTS / "report/perplexity.html",
 
 
 rule models:

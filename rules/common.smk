@@ -16,7 +16,10 @@ from snakemake.exceptions import WorkflowError
 from kun.books.digests import code_digest
 from kun.completions.fingerprint import deciding_files
 from kun.corpus.plan import NoPlan, plan_as_json, plan_shards
+from kun.selection.calibration import sampled_shards
+from kun.selection.cut import FOLDERS
 from kun.settings.load import BadConfiguration, load
+from kun.settings.perplexity import Cut
 from kun.signals.kenlm_training import name_of_model
 
 try:
@@ -36,8 +39,9 @@ TRUST = ["--trust-remote-code"] if SETTINGS.models.trust_remote_code else []
 
 
 wildcard_constraints:
-    source="|".join(SOURCES),
+    source="|".join([*SOURCES, "_reference"]),
     shard="[^/]+",
+    column="|".join(FOLDERS),
 
 
 # Files of shards
@@ -75,25 +79,74 @@ def primary_of_all_shards(wildcards):
     return of_all_shards("primary", ".ledger.json")
 
 
-def pinned_to(made, folder):
-    """A stage's files for the shards that a pinned result was made from, or for all shards where it is not made yet.
-
-    The result names its shards; asking for the same files again, whatever the plan holds now, keeps it as it is. Removing the file is
-    how it is made again.
-    """
-
-    def files(wildcards):
-        recorded = json.loads(made.read_text(encoding="utf-8"))["shards"] if made.is_file() else list(SHARDS)
-        known = all(shard in SHARDS or (RESULTS / folder / f"{shard}.parquet").is_file() for shard in recorded)
-        return [RESULTS / folder / f"{shard}.parquet" for shard in (recorded if known else SHARDS)]
-
-    return files
-
-
 KENLM_MADE = RESULTS / "models/kenlm/model.json"
-PINNED = [KENLM_MADE, RESULTS / "calibration/perplexity.json"]  # targets too: removing one is how it is made again
-signals_for_calibration = pinned_to(RESULTS / "calibration/perplexity.json", "signals") if SETTINGS.perplexity.percentile else []
-scores_for_calibration = pinned_to(RESULTS / "calibration/score.json", "scored") if SETTINGS.score.percentile is not None else []
+
+
+# Perplexities: which are measured, and where each is cut
+
+MEASURED = SETTINGS.perplexity.measures
+CUTS = {
+    **({"perplexity": SETTINGS.perplexity.kenlm.cut} if "kenlm" in MEASURED else {}),
+    **({"causal_perplexity": SETTINGS.perplexity.causal.cut} if "causal" in MEASURED else {}),
+    "score": Cut(minimum=SETTINGS.score.threshold, low_percentile=SETTINGS.score.percentile),
+}
+PERPLEXITIES = [column for column in CUTS if column != "score"]
+REFERENCE = "_reference"  # stands where a source stands in paths; no source's name begins so
+CALIBRATIONS = [RESULTS / f"calibration/{column}.json" for column in PERPLEXITIES]
+MODELS_OF_PERPLEXITIES = [
+    *([KENLM_MADE] if "kenlm" in MEASURED else []),
+    *([RESULTS / "models/given/causal.json"] if "causal" in MEASURED else []),
+]
+PINNED = [*([KENLM_MADE] if "kenlm" in MEASURED else []), *CALIBRATIONS]
+
+
+def model_of_column(wildcards):
+    """What the values of a column depend on beside the records: another model, another cut."""
+    return {
+        "perplexity": KENLM_MADE,
+        "causal_perplexity": RESULTS / "models/given/causal.json",
+        "score": [model_of("point"), SETTINGS.score.prompt],
+    }[wildcards.column]
+
+
+def values_to_calibrate(wildcards):
+    """The tables that a cut is found from: the reference's, or those of the shards that its sample was drawn from."""
+    column, cut = wildcards.column, CUTS[wildcards.column]
+    if cut.files():
+        return [RESULTS / FOLDERS[column] / REFERENCE / f"{column}.parquet"]
+    if not cut.by_percentile():
+        return []
+    pins = RESULTS / f"calibration/pins/{column}.json"
+    pinned = json.loads(pins.read_text(encoding="utf-8"))["shards"] if pins.is_file() else []
+    shards = sampled_shards(pinned, list(SHARDS), cut.percentile_of == "source")
+    return [RESULTS / FOLDERS[column] / f"{shard}.parquet" for shard in shards]
+
+
+def values_to_recalibrate(wildcards):
+    """The same, of all shards as they are now."""
+    if CUTS[wildcards.column].files() or not CUTS[wildcards.column].by_percentile():
+        return values_to_calibrate(wildcards)
+    return of_all_shards(FOLDERS[wildcards.column])
+
+
+def cut_as_json(wildcards):
+    return CUTS[wildcards.column].model_dump_json()
+
+
+def reference_files(wildcards):
+    return CUTS[wildcards.column].files()
+
+
+def reference_option(wildcards):
+    return [f"--reference={path}" for path in values_to_calibrate(wildcards)] if CUTS[wildcards.column].files() else []
+
+
+def causal_of_all_shards(ending=".parquet"):
+    return of_all_shards("causal", ending) if "causal" in MEASURED else []
+
+
+def causal_of_shard(ending=".parquet"):
+    return [of_shard("causal", ending)] if "causal" in MEASURED else []
 
 
 # Models
@@ -151,19 +204,27 @@ def benchmarks_to_avoid():
 
 
 def given_model(wildcards):
+    """Folder or hub id of the model for a role (base | label | point | answer | causal)."""
+    if wildcards.role == "causal":
+        return SETTINGS.perplexity.causal.model or SETTINGS.models.base
     return SETTINGS.models.base if wildcards.role == "base" else SETTINGS.models.given(wildcards.role)
+
+
+def chat_template_for(role):
+    """The causal model reads texts as they are: a chat template is no part of it."""
+    return [SETTINGS.models.chat_template] if SETTINGS.models.chat_template and role != "causal" else []
 
 
 def files_of_given_model(wildcards):
     """What tells that a model's folder changed; nothing for a hub id."""
     folder = Path(given_model(wildcards))
-    template = SETTINGS.models.chat_template
-    return [*(deciding_files(folder) if folder.is_dir() else []), *([template] if template else [])]
+    return [*(deciding_files(folder) if folder.is_dir() else []), *chat_template_for(wildcards.role)]
 
 
-def chat_template_option():
-    template = SETTINGS.models.chat_template
-    return ["--chat-template", template] if template else []
+def chat_template_option(wildcards):
+    if wildcards.role == "causal":
+        return ["--no-chat"]
+    return [part for template in chat_template_for(wildcards.role) for part in ("--chat-template", template)]
 
 
 def settings_of_training(role):

@@ -27,6 +27,8 @@ rule ingest:
         of_shard("logs/ingest", ".log"),
     benchmark:
         of_shard("benchmarks/ingest", ".tsv")
+    wildcard_constraints:
+        source="|".join(SOURCES),
     conda:
         "../envs/kun.yaml"
     threads: 1
@@ -53,7 +55,7 @@ rule measure:
         ledger=of_shard("documents", ".ledger.json"),
         documents=ancient(of_shard("documents")),
         tokenizer=RESULTS / f"models/given/{'label' if 'label' in GIVEN else 'base'}.tokenizer.json",
-        kenlm=RESULTS / "models/kenlm/model.json",
+        kenlm=[KENLM_MADE] if "kenlm" in MEASURED else [],
     output:
         signals=of_shard("signals"),
         dropped=of_shard("signals", ".dropped.parquet"),
@@ -71,21 +73,24 @@ rule measure:
     params:
         code=code_digest("measure.py"),
         trust=TRUST,
+        kenlm=[f"--kenlm={KENLM_MADE}"] if "kenlm" in MEASURED else [],
     message:
         "Measure {wildcards.source}/{wildcards.shard}"
     shell:
-        'python "$KUN_SCRIPTS/measure.py" --documents {input.documents:q} --tokenizer {input.tokenizer:q} {params.trust} --kenlm {input.kenlm:q}'
+        'python "$KUN_SCRIPTS/measure.py" --documents {input.documents:q} --tokenizer {input.tokenizer:q} {params.trust} {params.kenlm:q}'
         " --name {wildcards.source}/{wildcards.shard} --output {output.signals:q} 2>&1 | tee {log:q}"
 
 
 rule find_duplicates:
     input:
         plan=RESULTS / "plan.json",
-        calibration=RESULTS / "calibration/perplexity.json",
+        calibrations=CALIBRATIONS,
         ledgers=of_all_shards("signals", ".ledger.json"),
+        causal_ledgers=causal_of_all_shards(".ledger.json"),
         # Owners are named by their locators, which may move while texts and signals stay.
         documents_ledgers=of_all_shards("documents", ".ledger.json"),
         signals=ancient(of_all_shards("signals")),
+        causal=ancient(causal_of_all_shards()),
         documents=ancient(of_all_shards("documents")),
     output:
         duplicates=of_all_shards("duplicates"),
@@ -110,7 +115,7 @@ rule find_duplicates:
     message:
         "Find duplicates among all shards"
     shell:
-        'python "$KUN_SCRIPTS/find_duplicates.py" --plan {input.plan:q} --calibration {input.calibration:q}'
+        'python "$KUN_SCRIPTS/find_duplicates.py" --plan {input.plan:q} --calibration {input.calibrations:q}'
         " --settings {params.settings:q} --primary {params.primary:q} --results {params.results:q} --summary {output.summary:q}"
         " 2>&1 | tee {log:q}"
 
@@ -139,9 +144,11 @@ rule select_primary:
         # Equal texts have equal signals, but their locators, titles and categories may have changed.
         documents_ledger=of_shard("documents", ".ledger.json"),
         duplicates_digest=after_duplicates("duplicates", ".digest"),
-        calibration=RESULTS / "calibration/perplexity.json",
+        causal_ledger=causal_of_shard(".ledger.json"),
+        calibrations=CALIBRATIONS,
         documents=ancient(of_shard("documents")),
         signals=ancient(of_shard("signals")),
+        causal=ancient(causal_of_shard()),
         duplicates=ancient(of_shard("duplicates")),
         benchmarks=benchmarks_to_avoid(),
     output:
@@ -163,9 +170,11 @@ rule select_primary:
         settings=section("primary"),
         decontamination=section("decontamination"),
         simplify=["--simplify"] if SETTINGS.corpus.text.simplify else [],
+        causal=[f"--causal={path}" for path in causal_of_shard()],
     message:
         "Select primary data of {wildcards.source}/{wildcards.shard}"
     shell:
         'python "$KUN_SCRIPTS/select_primary.py" --documents {input.documents:q} --signals {input.signals:q}'
-        " --duplicates {input.duplicates:q} --calibration {input.calibration:q} --settings {params.settings:q}"
+        " --duplicates {input.duplicates:q} {params.causal:q} --calibration {input.calibrations:q} --source {wildcards.source}"
+        " --settings {params.settings:q}"
         " --decontamination {params.decontamination:q} {params.simplify} --output {output.primary:q} 2>&1 | tee {log:q}"

@@ -72,36 +72,6 @@ rule score:
         " --name 'score {wildcards.source}/{wildcards.shard}' --output {output.records:q} 2>&1 | tee {log:q}"
 
 
-rule calibrate_score:
-    input:
-        point_model=model_of("point"),
-        prompt=SETTINGS.score.prompt,
-        records=ancient(scores_for_calibration),
-        plan=ancient(RESULTS / "plan.json"),
-    output:
-        RESULTS / "calibration/score.json",
-    log:
-        RESULTS / "logs/calibrate_score.log",
-    benchmark:
-        RESULTS / "benchmarks/calibrate_score.tsv"
-    conda:
-        "../envs/kun.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_of_small_job,
-        runtime=30,
-    params:
-        code=code_digest("calibrate.py"),
-        cut=json.dumps(SETTINGS.score.threshold),
-        percentile=json.dumps(SETTINGS.score.percentile),
-        results=results_folder,
-    message:
-        "Find the score at which to cut"
-    shell:
-        'python "$KUN_SCRIPTS/calibrate.py" --folder scored --column score --cut {params.cut} --percentile {params.percentile}'
-        " --plan {input.plan:q} --results {params.results:q} --output {output:q} 2>&1 | tee {log:q}"
-
-
 rule select_instructions:
     input:
         ledger=after_duplicates("scored"),

@@ -21,7 +21,7 @@ rule locate_model:
     params:
         code=code_digest("locate_model.py"),
         name=given_model,
-        template=chat_template_option(),
+        template=chat_template_option,
     message:
         "Find the {wildcards.role} model"
     shell:

@@ -1,9 +1,9 @@
-# The n-gram model, and the perplexity at which to cut. Both are made once and then pinned: documents that come later are measured with
-# the same model and held against the same number, so adding or removing a shard moves nothing. Removing the folder models/kenlm or the file
-# calibration/perplexity.json under the results makes them again.
+# What perplexity is measured with. The n-gram model is made once and then pinned: documents that come later are measured with the same
+# one. Removing models/kenlm under the results makes it again. A causal model reads documents through the completion engines.
 
 KENLM_FILES = [name for name in KENLM.reference if not name.startswith("source:")]
 KENLM_GIVEN = [name for name in (KENLM.model, KENLM.sentencepiece) if name]
+KENLM_PROGRAMS = RESULTS / "models/kenlm/programs.json"
 KENLM_KEPT = RESULTS / "models/kenlm/made" / name_of_model(KENLM) / "facts.json"
 
 
@@ -24,7 +24,7 @@ rule build_kenlm:
     input:
         lock=ancient(Path(workflow.basedir) / "envs/requirements.lock"),
     output:
-        RESULTS / "models/kenlm/programs.json",
+        KENLM_PROGRAMS,
     log:
         RESULTS / "logs/build_kenlm.log",
     benchmark:
@@ -46,7 +46,7 @@ rule train_kenlm:
         given=KENLM_GIVEN,
         reference=ancient(KENLM_FILES),
         documents=ancient(documents_for_reference),
-        programs=[] if KENLM.model else ancient(RESULTS / "models/kenlm/programs.json"),
+        programs=[] if KENLM.model else ancient(KENLM_PROGRAMS),
         plan=ancient(RESULTS / "plan.json"),
     output:
         description=RESULTS / "models/kenlm/model.json",
@@ -63,7 +63,7 @@ rule train_kenlm:
     params:
         code=code_digest("train_kenlm.py"),
         settings=section("perplexity", "kenlm", without=["cut"]),
-        programs=lambda wildcards, input: ["--programs", input.programs] if input.programs else [],
+        programs=[] if KENLM.model else ["--programs", str(KENLM_PROGRAMS)],
         into=str(RESULTS / "models/kenlm/made"),
         results=results_folder,
     message:
@@ -73,30 +73,35 @@ rule train_kenlm:
         " {params.programs:q} --into {params.into:q} --description {output.description:q} 2>&1 | tee {log:q}"
 
 
-rule calibrate_perplexity:
+rule measure_causal:
     input:
-        kenlm=RESULTS / "models/kenlm/model.json",
-        signals=ancient(signals_for_calibration),
-        plan=ancient(RESULTS / "plan.json"),
+        ledger=of_shard("documents", ".ledger.json"),
+        documents=ancient(of_shard("documents")),
+        model=RESULTS / "models/given/causal.json",
     output:
-        RESULTS / "calibration/perplexity.json",
+        perplexities=of_shard("causal"),
+        dropped=of_shard("causal", ".dropped.parquet"),
+        ledger=of_shard("causal", ".ledger.json"),
     log:
-        RESULTS / "logs/calibrate_perplexity.log",
+        of_shard("logs/measure_causal", ".log"),
     benchmark:
-        RESULTS / "benchmarks/calibrate_perplexity.tsv"
+        of_shard("benchmarks/measure_causal", ".tsv")
     conda:
         "../envs/kun.yaml"
-    threads: 1
+    threads: SETTINGS.engine.threads
     resources:
-        mem_mb=memory_of_small_job,
-        runtime=30,
+        mem_mb=memory_of_model_job,
+        runtime=minutes_of_model_job,
+        gpu=SETTINGS.resources.gpus_completions,
     params:
-        code=code_digest("calibrate.py"),
-        cut=json.dumps(SETTINGS.perplexity.maximum),
-        percentile=json.dumps(SETTINGS.perplexity.percentile),
-        results=results_folder,
+        code=code_digest("measure_causal.py"),
+        settings=section("perplexity", "causal", without=("model", "cut")),
+        engine=section("engine"),
+        trust=TRUST,
+        store=store_of("causal"),
     message:
-        "Find the perplexity at which to cut"
+        "Read {wildcards.source}/{wildcards.shard} with the causal model"
     shell:
-        'python "$KUN_SCRIPTS/calibrate.py" --folder signals --column perplexity --cut {params.cut} --percentile {params.percentile}'
-        " --plan {input.plan:q} --results {params.results:q} --output {output:q} 2>&1 | tee {log:q}"
+        'python "$KUN_SCRIPTS/measure_causal.py" --documents {input.documents:q} --model {input.model:q}'
+        " --settings {params.settings:q} --engine {params.engine:q} {params.trust} --store {params.store:q}"
+        " --name 'measure_causal {wildcards.source}/{wildcards.shard}' --output {output.perplexities:q} 2>&1 | tee {log:q}"

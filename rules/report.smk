@@ -7,7 +7,8 @@ rule report:
         ledger=RESULTS / "dataset/pairs.ledger.json",
         ledgers=of_all_shards("pairs", ".ledger.json"),
         pairs=ancient(RESULTS / "dataset/pairs.parquet"),
-        cuts=[RESULTS / "calibration/perplexity.json", RESULTS / "calibration/score.json"],
+        calibrations=[*CALIBRATIONS, RESULTS / "calibration/score.json"],
+        survey=RESULTS / "report/perplexity.json",
         models=descriptions_of_all_models,
     output:
         RESULTS / "report/index.html",
@@ -30,4 +31,4 @@ rule report:
         "Draw the report"
     shell:
         'python "$KUN_SCRIPTS/report.py" --plan {input.plan:q} --results {params.results:q} --models {params.models:q}'
-        " --facts {params.facts:q} --output {output:q} 2>&1 | tee {log:q}"
+        " --calibrations {input.calibrations:q} --survey {input.survey:q} --facts {params.facts:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -6,10 +6,17 @@ from pathlib import Path
 from kun.books.ledger import CHAIN, Ledger, check_chain
 from kun.books.progress import followed
 from kun.books.stage import Stage, ledger_path
-from kun.books.tables import read_rows
+from kun.books.tables import metadata_of, read_rows
 from kun.corpus.normalise import bare
 from kun.corpus.plan import ids_of_plan
 from kun.roles.columns import PAIR
+from kun.selection.cut import one_identity
+
+
+def identities_of(results: Path, shards: list[str]) -> dict[str, str]:
+    """Under which identity each perplexity was measured. Raises ForeignCut where two shards differ."""
+    tables = [results / "primary" / f"{shard}.parquet" for shard in shards]
+    return {column: one_identity(tables, column) for column in metadata_of(tables[0])}
 
 
 def main() -> None:
@@ -21,7 +28,9 @@ def main() -> None:
 
     shards = ids_of_plan(arguments.plan)
     seen: dict[str, str] = {}  # bare instruction -> id of its first pair
-    with Stage("assemble", arguments.output, PAIR) as stage:
+    identities = identities_of(arguments.results, shards)
+    with Stage("assemble", arguments.output, PAIR, identities) as stage:
+        stage.notes = {"identities": identities}
         for shard in followed(shards, "assemble", "shards", total=len(shards)):
             check_chain(
                 shard, {folder: Ledger.read(ledger_path(arguments.results / folder / f"{shard}.parquet")) for folder in CHAIN}

@@ -1,63 +1,93 @@
-"""calibrate: a cut as a number, computed once and pinned: records that come later are held against the same cut."""
+"""calibrate: where a column is cut, as numbers, found once and pinned: records that come later are held against the same numbers.
+
+Pins stand beside the output, in a file that Snakemake does not know: for whatever reason it asks again, the answer is the same, until
+`snakemake recalibrate`.
+"""
 
 import argparse
 import json
-import math
+import sys
 from pathlib import Path
+from typing import Any
 
-from kun.books.tables import metadata_of
+from kun.books.digests import digest_of_value
 from kun.corpus.plan import ids_of_plan
+from kun.selection.calibration import cuts_of_tables, sampled_shards
+from kun.selection.cut import ALL, FOLDERS, one_identity
+from kun.settings.perplexity import Cut
 
 
-def pooled_cut(tables: list[Path], column: str, percentile: float) -> dict[str, float | int | str]:
-    """The percentile of a column over all tables, of how many records, and under which identity they were measured."""
-    import polars as pl
-
-    identities = sorted({metadata_of(path)[column] for path in tables})
-    if len(identities) > 1:
-        raise SystemExit(
-            f"values of {column} under different identities cannot be pooled: {' and '.join(identities)}; make them again"
-        )
-    pooled = pl.concat([pl.scan_parquet(path).select(column) for path in tables]).drop_nulls().collect()[column]
-    if not len(pooled):
-        raise SystemExit(f"no record has a {column}: there is nothing to take a percentile of")
-    return {"cut": _rounded_up(pooled.quantile(percentile / 100, "linear")), "records": len(pooled), "identity": identities[0]}
+def by_number(cut: Cut) -> dict[str, Any]:
+    return {"identity": cut.identity, "cuts": {ALL: {"low": cut.minimum, "high": cut.maximum, "records": None, "percentiles": {}}}}
 
 
-def _rounded_up(value: float) -> float:
-    """To four decimals, so that the record which the percentile names is not above its own cut."""
-    return math.ceil(value * 10_000) / 10_000
+def by_reference(table: Path, column: str, cut: Cut) -> dict[str, Any]:
+    """From a text that is not the corpus: the same whenever it is asked for, so there is nothing to pin."""
+    return cuts_of_tables({f"{ALL}/reference": table}, column, cut)
 
 
-def existing_tables(folder: Path, shards: list[str]) -> list[Path]:
-    """The shards' tables. New shards may not be there yet when a pinned cut is asked for again: that is said, not guessed."""
-    tables = [folder / f"{shard}.parquet" for shard in shards]
-    if missing := [str(path) for path in tables if not path.is_file()]:
-        raise SystemExit(f"not made yet: {', '.join(missing[:5])}; run snakemake again, which makes them first")
-    return tables
+def by_sample(tables: dict[str, Path], column: str, cut: Cut, pins: dict[str, Any]) -> dict[str, Any]:
+    """From the corpus itself; what `pins` holds stays, what it lacks is added to it."""
+    key = digest_of_value([one_identity(list(tables.values()), column), cut.model_dump()])
+    pinned = pins["found"].get(key, {"cuts": {}})
+    if cut.percentile_of == "source":
+        tables = {shard: table for shard, table in tables.items() if shard.split("/")[0] not in pinned["cuts"]}
+    if not tables or ALL in pinned["cuts"]:
+        return pinned
+    found = cuts_of_tables(tables, column, cut)
+    found["cuts"] = dict(sorted((pinned["cuts"] | found["cuts"]).items()))
+    pins["found"][key] = found
+    return found
+
+
+def in_words(made: dict[str, Any]) -> str:
+    return "; ".join(
+        ("" if source == ALL else f"{source} ") + _band(cut["low"], cut["high"]) for source, cut in made["cuts"].items()
+    )
+
+
+def _band(low: float | None, high: float | None) -> str:
+    ends = [f"from {low:g}" if low is not None else "", f"up to {high:g}" if high is not None else ""]
+    return " ".join(filter(None, ends)) or "any"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", required=True, help="the stage whose tables hold the values")
-    parser.add_argument("--column", required=True, help="the values to cut: perplexity or score")
-    parser.add_argument("--cut", type=json.loads, required=True, help="the cut itself, or null")
-    parser.add_argument(
-        "--percentile", type=json.loads, required=True, help="take the cut from the pooled records of all shards; or null"
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--column", choices=FOLDERS, required=True, help="the values to cut")
+    parser.add_argument("--cut", type=Cut.model_validate_json, required=True, help="a section `cut`, as JSON")
+    parser.add_argument("--reference", type=Path, help="Parquet of the reference's values, where percentiles are taken of files")
     parser.add_argument("--plan", type=Path, required=True, help="JSON: shard ids in plan order")
     parser.add_argument("--results", type=Path, required=True, help="folder that holds the stages' folders")
-    parser.add_argument(
-        "--output", type=Path, required=True, help="JSON: the cut (null for none), and the identity of the values it is for"
-    )
+    parser.add_argument("--again", action="store_true", help="forget what is pinned, and draw from all shards")
+    parser.add_argument("--output", type=Path, required=True, help="JSON: the cuts, and the identity of the values they are for")
     arguments = parser.parse_args()
+    column, cut, output = arguments.column, arguments.cut, arguments.output
 
-    facts = {"cut": arguments.cut, "percentile": arguments.percentile, "records": None, "identity": None, "shards": []}
-    if arguments.percentile is not None:
-        shards = ids_of_plan(arguments.plan)
-        tables = existing_tables(arguments.results / arguments.folder, shards)
-        facts |= pooled_cut(tables, arguments.column, arguments.percentile) | {"shards": shards}
-    arguments.output.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
+    shards: list[str] = []
+    if not cut.by_percentile():
+        made = by_number(cut)
+    elif cut.files():
+        made = by_reference(arguments.reference, column, cut)
+    else:
+        pin_file = output.parent / "pins" / output.name
+        pins = {"shards": [], "found": {}}
+        if pin_file.is_file() and not arguments.again:
+            pins = json.loads(pin_file.read_text(encoding="utf-8"))
+        shards = sampled_shards(pins["shards"], ids_of_plan(arguments.plan), cut.percentile_of == "source")
+        tables = {shard: arguments.results / FOLDERS[column] / f"{shard}.parquet" for shard in shards}
+        made = by_sample(tables, column, cut, pins)
+        pins["shards"] = pins["shards"] + [shard for shard in shards if shard not in set(pins["shards"])]
+        write(pin_file, pins)
+    before = f"{in_words(json.loads(output.read_text(encoding='utf-8')))} → " if output.is_file() else ""
+    print(f"calibrate: {column} {before}{in_words(made)}", file=sys.stderr)
+    write(output, {"column": column, "settings": cut.model_dump(), **made, "shards": shards})
+
+
+def write(path: Path, value: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.rename(path)
 
 
 if __name__ == "__main__":

@@ -6,27 +6,34 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 
 from kun.books.tables import TableWriter
 from kun.corpus.plan import ids_of_plan
-from kun.selection.cut import read_cut
+from kun.selection.cut import FOLDERS, Cuts
 from kun.selection.duplicates import SCHEMA, find_duplicates
-from kun.selection.primary import COLUMNS, with_reasons
+from kun.selection.measured import bands_of, read_measured
+from kun.selection.primary import with_reasons
 from kun.settings.selection import Duplicates, Primary
 
 
-def passing(signals: Path, calibration: Path, settings: Primary) -> np.ndarray:
-    """For each document of a signals table, whether it would be primary data if it were nobody's duplicate."""
-    max_perplexity, _ = read_cut(calibration, signals, "perplexity")
-    reasons = with_reasons(pl.read_parquet(signals, columns=list(COLUMNS)), settings, max_perplexity)
-    return reasons["reason"].is_null().to_numpy()
+def passing(results: Path, shard: str, cuts: list[Cuts], settings: Primary) -> np.ndarray:
+    """For each document of a shard, whether it would be primary data if it were nobody's duplicate."""
+    import polars as pl
+
+    tables = {column: results / folder / f"{shard}.parquet" for column, folder in FOLDERS.items()}
+    bands = bands_of(cuts, tables, shard.split("/")[0])
+    causal = tables["causal_perplexity"] if "causal_perplexity" in bands else None
+    passes = [
+        with_reasons(pl.DataFrame(batch), settings, bands)["reason"].is_null().to_numpy()
+        for batch in read_measured(tables["perplexity"], causal)
+    ]
+    return np.concatenate([np.empty(0, dtype=bool), *passes])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plan", type=Path, required=True, help="the shard plan, in plan order")
-    parser.add_argument("--calibration", type=Path, required=True)
+    parser.add_argument("--calibration", type=Path, nargs="*", default=[], help="the cuts of each perplexity that is measured")
     parser.add_argument("--settings", type=Duplicates.model_validate_json, required=True, help="the duplicates section, as JSON")
     parser.add_argument("--primary", type=Primary.model_validate_json, required=True, help="the primary section, as JSON")
     parser.add_argument("--results", type=Path, required=True, help="folder that holds the stages' folders")
@@ -39,8 +46,10 @@ def main() -> None:
         for shard in ids_of_plan(arguments.plan)
     ]
 
-    def eligible(signals: Path) -> np.ndarray:
-        return passing(signals, arguments.calibration, arguments.primary)
+    cuts = [Cuts.read(path) for path in arguments.calibration]
+
+    def eligible(shard: str) -> np.ndarray:
+        return passing(results, shard, cuts, arguments.primary)
 
     found: Counter[str] = Counter()
     for shard, copies in find_duplicates(shards, arguments.settings, eligible):

@@ -20,6 +20,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True, help="a folder or a hub id")
     parser.add_argument("--chat-template", type=Path, help="a Jinja file for a model that brings none")
+    parser.add_argument("--no-chat", action="store_true", help="the model only reads texts, so it needs no chat template")
     parser.add_argument("--description", type=Path, required=True, help="JSON: name, path, fingerprint")
     parser.add_argument(
         "--tokenizer", type=Path, required=True, help="JSON: path and fingerprint of the tokenizer alone, for counting tokens"
@@ -37,7 +38,7 @@ def main() -> None:
     except FileNotFoundError as error:
         raise SystemExit(f"{error}; see the models section of the configuration") from None
     template = None
-    if not brings_chat_template(folder):
+    if not (arguments.no_chat or brings_chat_template(folder)):
         if not arguments.chat_template:
             raise SystemExit(
                 f"{folder} brings no chat template, so one is needed: models.chat_template (config/prompts/chatml.jinja is what the "

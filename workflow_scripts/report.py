@@ -12,11 +12,13 @@ import kun.report
 from kun.books.tables import Row, read_rows
 from kun.corpus.plan import ids_of_plan
 from kun.report.funnel import read_funnel
+from kun.report.perplexity_picture import picture
+from kun.selection.cut import ALL
 
 
 def samples(pairs: Path, count: int) -> list[Row]:
     """The pairs whose ids sort first: a choice by content, the same in every run."""
-    columns = ["id", "source", "locator", "text", "instruction", "output", "score", "perplexity"]
+    columns = ["id", "source", "locator", "text", "instruction", "output", "score", "perplexity", "causal_perplexity"]
     return heapq.nsmallest(count, read_rows(pairs, columns), key=lambda row: row["id"])
 
 
@@ -35,19 +37,29 @@ def curve(title: str, trained: dict[str, Any]) -> dict[str, Any]:
     return {"title": title, "words": words, "points": points, "top": f"{high:.2f}", "bottom": f"{low:.2f}"}
 
 
-def _cut(calibration: dict[str, Any]) -> str:
+def _cuts(made: dict[str, Any]) -> str:
     """A pinned cut in words."""
-    if calibration["cut"] is None:
-        return "none"
-    if calibration["percentile"] is None:
-        return str(calibration["cut"])
-    return f"{calibration['cut']}, the {calibration['percentile']:g}th percentile of {calibration['records']} ({calibration['identity']})"
+    asked, words = made["settings"], []
+    for source, cut in made["cuts"].items():
+        ends = [
+            f"{word} {cut[end]:g}" + (f" (percentile {asked[percentile]:g})" if asked[percentile] is not None else "")
+            for end, word, percentile in (("low", "at least", "low_percentile"), ("high", "at most", "percentile"))
+            if cut[end] is not None
+        ]
+        words.append(("" if source == ALL else f"{source}: ") + (" and ".join(ends) or "none") + _sample(cut))
+    return "; ".join(words) + (f" · {made['identity']}" if made["identity"] else "")
+
+
+def _sample(cut: dict[str, Any]) -> str:
+    return f" of {cut['records']} documents" if cut["records"] else ""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plan", type=Path, required=True, help="JSON: shard ids in plan order")
     parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--calibrations", type=Path, nargs="+", required=True, help="the cuts of each column that is cut")
+    parser.add_argument("--survey", type=Path, required=True, help="JSON of survey_perplexity")
     parser.add_argument("--models", type=json.loads, required=True, help="JSON: role → the model's description")
     parser.add_argument("--facts", type=json.loads, required=True, help="JSON: name, number of samples, facts to show")
     parser.add_argument("--output", type=Path, required=True)
@@ -55,14 +67,12 @@ def main() -> None:
 
     funnel = read_funnel(arguments.results, ids_of_plan(arguments.plan))
     models = {role: json.loads(Path(path).read_text(encoding="utf-8")) for role, path in arguments.models.items()}
-    cuts = {
-        name: json.loads((arguments.results / "calibration" / f"{name}.json").read_text(encoding="utf-8"))
-        for name in ("perplexity", "score")
-    }
+    cuts = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.calibrations]
+    surveyed = json.loads(arguments.survey.read_text(encoding="utf-8"))
     trained = {model["trained"]["role"]: model["trained"] for model in models.values() if "trained" in model}
     facts = [
         *arguments.facts["facts"].items(),
-        *((f"{name} cut", _cut(cut)) for name, cut in cuts.items()),
+        *((f"{cut['column'].replace('_', ' ')} cut", _cuts(cut)) for cut in cuts),
         *((f"{role} model", f"{model['path']} · {model['fingerprint']}") for role, model in models.items()),
         *(
             (f"tokens to {stage}", f"{tokens['prompt_tokens']} read, {tokens['output_tokens']} written")
@@ -79,6 +89,7 @@ def main() -> None:
             source: [ledgers["documents"].came_in, *(step.by_source[source] for step in shown)]
             for source, ledgers in funnel.by_source.items()
         },
+        perplexities=[picture(column, found) for column, found in surveyed.items()],
         curves=[curve(f"{role} model", facts) for role, facts in trained.items()],
         facts=facts,
         samples=samples(arguments.results / "dataset" / "pairs.parquet", arguments.facts["samples"]),

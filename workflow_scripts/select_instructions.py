@@ -7,7 +7,7 @@ from pathlib import Path
 from kun.books.stage import Stage
 from kun.books.tables import read_rows
 from kun.roles.columns import SCORED
-from kun.selection.cut import read_cut
+from kun.selection.cut import ALL, Cuts
 from kun.selection.instructions import InstructionRules
 from kun.settings.roles import Instructions
 
@@ -18,11 +18,11 @@ def main() -> None:
     parser.add_argument(
         "--settings", type=Instructions.model_validate_json, required=True, help="the instructions section, as JSON"
     )
-    parser.add_argument("--calibration", type=Path, required=True, help="JSON: the least score, or null for no cut")
+    parser.add_argument("--calibration", type=Path, required=True, help="JSON: the least score")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
-    least_score, _ = read_cut(arguments.calibration, arguments.records, "score")
+    least_score = Cuts.read(arguments.calibration).for_table(arguments.records, ALL).low
     rules = InstructionRules(arguments.settings, least_score)
     words: Counter[str] = Counter()
     with Stage("select_instructions", arguments.output, SCORED) as stage:

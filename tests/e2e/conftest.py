@@ -109,7 +109,7 @@ def finished(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Projec
 
 CONFIG = {
     "corpus": {"data_folder": "data", "pack_megabytes": 0, "max_rejected": 0.2},
-    "perplexity": {"kenlm": {"reference": ["data/reference.jsonl"], "order": 3, "memory": "200M"}, "percentile": 95.0},
+    "perplexity": {"kenlm": {"reference": ["data/reference.jsonl"], "order": 3, "memory": "200M", "cut": {"percentile": 95.0}}},
     "models": {"base": "data/model"},
     "seed": {"files": ["data/seed.jsonl"], "held_out": 0.1},
     "training": {

@@ -61,10 +61,10 @@ def test_an_added_and_a_removed_file_move_no_pinned_cut(finished: Project, tmp_p
     )
     ran = finished_jobs(project.snakemake("corpus"))
     per_shard = {"ingest": 1, "measure": 1, "select_primary": 1}
-    assert ran == per_shard | {"find_duplicates": 1, "know_duplicates": 1, "write_plan": 1, "corpus": 1}
+    assert ran == per_shard | {"find_duplicates": 1, "know_duplicates": 1, "survey_perplexity": 1, "write_plan": 1, "corpus": 1}
     added.unlink()
     ran = finished_jobs(project.snakemake("corpus"))
-    assert set(ran) == {"find_duplicates", "know_duplicates", "write_plan", "corpus"}
+    assert set(ran) == {"find_duplicates", "know_duplicates", "survey_perplexity", "write_plan", "corpus"}
 
 
 def test_a_record_that_moved_in_its_file_has_its_new_locator(finished: Project, tmp_path: Path) -> None:
@@ -129,14 +129,31 @@ def test_what_other_changes_would_run(finished: Project, tmp_path: Path) -> None
     assert chat["train_chat_model"] == 1 and "train_label_model" not in chat and "label" not in chat
 
 
-def test_a_pinned_result_that_was_removed_is_made_again(finished: Project, tmp_path: Path) -> None:
+def test_a_pinned_cut_stays_until_recalibrate(finished: Project, tmp_path: Path) -> None:
+    """Its file removed, its shard removed with everything made of it, other texts added: the cut is the one it was."""
     project = finished.copied_to(tmp_path / "kun")
     cut = project.path("results/calibration/perplexity.json")
-    before = cut.read_bytes()
+    before = json.loads(cut.read_text())
     cut.unlink()
+    project.path("data/SkyPile-150B/data/2020-40_zh_head_0000.jsonl").unlink()
+    for left in project.path("results").rglob("*2020-40_zh_head_0000*"):
+        left.unlink() if left.is_file() else None
+    texts = [{"text": f"第{number}间房的客人说酒店离地铁站很近，房间安静，床也舒服，早餐品种不多。"} for number in range(40)]
+    added = project.path("data/SkyPile-150B/data/2021-43_zh_head_0009.jsonl")
+    added.write_text("".join(json.dumps(text, ensure_ascii=False) + "\n" for text in texts))
     ran = finished_jobs(project.snakemake("corpus"))
-    assert ran["calibrate_perplexity"] == 1 and not {"ingest", "measure", "train_kenlm"} & set(ran)
-    assert cut.read_bytes() == before
+    assert ran["calibrate"] == 1 and ran["measure"] == 1 and "train_kenlm" not in ran
+    assert json.loads(cut.read_text())["cuts"] == before["cuts"]
+    again = project.snakemake("recalibrate")
+    after = json.loads(cut.read_text())
+    assert after["cuts"]["*"]["records"] > before["cuts"]["*"]["records"] and after["cuts"] != before["cuts"]
+    assert f"up to {before['cuts']['*']['high']:g} → up to {after['cuts']['*']['high']:g}" in again.stdout + again.stderr, (
+        "the old number and the new one are told"
+    )
+    ran = finished_jobs(project.snakemake("corpus"))
+    assert ran["select_primary"] >= 1 and not {"ingest", "measure", "train_kenlm"} & set(ran)
+    assert json.loads(cut.read_text())["cuts"] == after["cuts"]
+    assert set(finished_jobs(project.snakemake("corpus"))) <= {"corpus"}
 
 
 def test_owners_are_named_by_where_they_are_now_even_after_a_run_that_ended_early(finished: Project, tmp_path: Path) -> None:

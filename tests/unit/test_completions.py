@@ -15,7 +15,7 @@ from kun.completions import ask as ask_module
 from kun.completions.ask import ask
 from kun.completions.chat import closing_token, encode_chat, encode_text, end_of_turn
 from kun.completions.fingerprint import model_fingerprint
-from kun.completions.requests import Choose, Completion, Generate, Message, Request
+from kun.completions.requests import Choose, Completion, Generate, Message, Read, Request
 from kun.completions.store import Store
 from kun.roles.columns import PRIMARY
 from kun.roles.prompt import ask_with, read_prompt
@@ -51,6 +51,7 @@ def test_a_key_is_the_same_from_release_to_release():
         Request((Message("user", "你好"),), replace(GENERATE, top_p=1.0)),
         Request((Message("user", "你好"),), replace(GENERATE, repetition_penalty=1.0)),
         Request((Message("user", "你好"),), Choose(("好", "差"))),
+        Request((Message("user", "你好"),), Read(16)),
     ],
 )
 def test_another_prompt_or_decoding_is_another_key(other: Request):
@@ -62,6 +63,11 @@ def test_another_model_or_order_of_verdicts_is_another_key():
     assert request("你好").key("model") != request("你好").key("model2")
     messages = (Message("user", "你好"),)
     assert Request(messages, Choose(("好", "差"))).key("m") != Request(messages, Choose(("差", "好"))).key("m")
+
+
+def test_another_rule_for_long_texts_is_another_key():
+    rules = [Read(16), Read(17), Read(16, 16), Read(16, 8)]
+    assert len({Request((Message("user", "你好"),), rule).key("m") for rule in rules}) == len(rules)
 
 
 def test_seeds_fit_what_torch_takes():
@@ -245,6 +251,24 @@ def test_the_engine_is_loaded_once(folder: Path, monkeypatch):
     records = ((text, request(text)) for text in TEXTS)
     assert len(list(ask(records, "m", Store(folder), lambda: loaded.append(Echo()) or loaded[-1], 2, "test", 20))) == 20
     assert len(loaded) == 1
+
+
+def test_long_texts_end_a_window_early_so_few_are_held_at_once(folder: Path, monkeypatch):
+    monkeypatch.setattr(ask_module, "LARGEST", 100)
+    held, most = 0, 0
+
+    def records():
+        nonlocal held, most
+        for number in range(20):
+            held += 1
+            most = max(most, held)
+            yield number, request(f"{number:040}")
+
+    answered = []
+    for number, _ in ask(records(), "m", Store(folder), Echo, 3, "test", 20):
+        held -= 1
+        answered.append(number)
+    assert answered == list(range(20)) and most == 3
 
 
 def test_equal_requests_are_asked_once_and_answered_alike(folder: Path, monkeypatch):

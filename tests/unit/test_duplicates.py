@@ -386,8 +386,8 @@ def test_texts_without_letters_are_copies_of_each_other_and_of_nothing_else(shar
 
 def test_who_does_not_pass_is_neither_owner_nor_duplicate(shards):
     texts = {"a": [BASE, FAR], "b": [BASE, NEAR], "c": [NEAR, BASE, FAR, FAR]}
-    passing = {"a.signals": [False, True], "b.signals": [True, False], "c.signals": [True, True, False, True]}
-    found = shards.found(eligible=lambda path: np.array(passing[path.name]), **texts)
+    passing = {"src/a": [False, True], "src/b": [True, False], "src/c": [True, True, False, True]}
+    found = shards.found(eligible=lambda shard: np.array(passing[shard]), **texts)
     assert [row[:4] for row in found] == [
         ("c", 0, "src:b.jsonl@0+1", "near"),
         ("c", 1, "src:b.jsonl@0+1", "exact"),
@@ -495,7 +495,8 @@ def test_the_program_leaves_a_text_to_its_first_copy_that_passes(tmp_path, monke
     """The first copy is too long, the second of too high a perplexity: the third owns the fourth, and they own nothing."""
     plan = [Shard("源", name, "jsonl", "utf-8", ()) for name in ("a", "b")]
     (tmp_path / "plan.json").write_text(plan_as_json(plan), encoding="utf-8")
-    (tmp_path / "perplexity.json").write_text(json.dumps({"cut": 80.0, "identity": "字"}), encoding="utf-8")
+    cuts = {"column": "perplexity", "identity": "字", "cuts": {"*": {"low": None, "high": 80.0}}}
+    (tmp_path / "perplexity.json").write_text(json.dumps(cuts), encoding="utf-8")
     signals = {"a": [FINE | {"tokens": 513}, FINE | {"perplexity": 81.0}], "b": [FINE, FINE]}
     for (name, rows), texts in zip(signals.items(), ([BASE, BASE], [BASE, NEAR]), strict=True):
         for folder in ("signals", "documents"):

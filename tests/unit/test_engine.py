@@ -8,9 +8,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from kun.completions.chat import encode_chat  # noqa: E402
+from kun.completions.chat import encode_chat, single_token  # noqa: E402
 from kun.completions.requests import Choose, Generate, Message, Request  # noqa: E402
-from kun.completions.transformers_engine import SeededDraw, TransformersEngine, single_token  # noqa: E402
+from kun.completions.transformers_engine import SeededDraw, TransformersEngine  # noqa: E402
 from kun.settings.completions import Engine  # noqa: E402
 
 SETTINGS = Engine(batch=8, threads=1, dtype="float32", device="cpu")

@@ -6,13 +6,12 @@ import sys
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 import pytest
 
 from kun.books.tables import TableWriter, read_rows
 from kun.corpus.documents import SCHEMA as DOCUMENTS
 from kun.selection.answers import AnswerRules, repeated_share
-from kun.selection.cut import ForeignCut, read_cut
+from kun.selection.cut import Band
 from kun.selection.duplicates import SCHEMA as COPIES
 from kun.selection.instructions import InstructionRules
 from kun.selection.phrases import ANSWERS, INSTRUCTIONS, compiled, first_hit
@@ -35,10 +34,13 @@ FINE = {
 }
 
 
-def reasons(rows: list[dict], max_perplexity: float | None = 100.0, settings: Primary | None = None) -> list[str | None]:
+UP_TO_100 = {"perplexity": Band(None, 100.0)}
+
+
+def reasons(rows: list[dict], bands: dict[str, Band] = UP_TO_100, settings: Primary | None = None) -> list[str | None]:
     schema = {name: kind for name, kind in pl.from_arrow(SIGNALS.empty_table()).schema.items() if name in COLUMNS}
     table = pl.DataFrame([{name: row[name] for name in COLUMNS} for row in rows], schema=schema)
-    return with_reasons(table, settings or Primary(), max_perplexity)["reason"].to_list()
+    return with_reasons(table, settings or Primary(), bands)["reason"].to_list()
 
 
 def reason(**signals) -> str | None:
@@ -96,7 +98,7 @@ def test_a_share_exactly_at_its_limit_stays_however_the_table_is_read(name, limi
         rows = pl.DataFrame([FINE | {name: stored}])
         settings = Primary(**{limit: share})
         for table in (rows, rows.with_columns(pl.col(name).cast(pl.Float32))):
-            assert with_reasons(table, settings, 100.0)["reason"].to_list() == [None]
+            assert with_reasons(table, settings, UP_TO_100)["reason"].to_list() == [None]
 
 
 def test_a_document_is_judged_by_its_own_row():
@@ -106,12 +108,34 @@ def test_a_document_is_judged_by_its_own_row():
 
 def test_the_detail_says_what_decided():
     signals = pl.DataFrame([FINE | {"tokens": 600}, FINE | {"language": "ja"}, FINE | {"perplexity": 123.4}, FINE])
-    details = with_reasons(signals, Primary(), 100.0)["detail"].to_list()
-    assert details == ["600 tokens", "language ja", "123.0 > 100", None]
+    details = with_reasons(signals, Primary(), UP_TO_100)["detail"].to_list()
+    assert details == ["600 tokens", "language ja", "123.4 > 100.0", None]
 
 
 def test_without_a_cut_a_text_that_was_not_measured_stays():
-    assert reasons([FINE | {"perplexity": None}], max_perplexity=None) == [None]
+    assert reasons([FINE | {"perplexity": None}], {}) == [None]
+
+
+def test_a_band_has_two_ends_which_stay_themselves():
+    rows = [FINE | {"perplexity": value} for value in (9.9, 10.0, 50.0, 100.0, 100.1, None)]
+    assert reasons(rows, {"perplexity": Band(10.0, 100.0)}) == [
+        "low_perplexity",
+        None,
+        None,
+        None,
+        "high_perplexity",
+        "high_perplexity",
+    ]
+    assert reasons(rows, {"perplexity": Band(10.0, None)}) == ["low_perplexity", *[None] * 5]
+
+
+def test_two_perplexities_are_asked_one_after_the_other():
+    rows = [
+        FINE | {"perplexity": first, "causal_perplexity": second} for first, second in ((50, 5), (500, 50), (50, 50), (50, 0.5))
+    ]
+    bands = {"perplexity": Band(None, 100.0), "causal_perplexity": Band(1.0, 10.0)}
+    found = with_reasons(pl.DataFrame(rows), Primary(), bands)["reason"].to_list()
+    assert found == [None, "high_perplexity", "high_causal_perplexity", "low_causal_perplexity"]
 
 
 def test_no_languages_means_all():
@@ -159,7 +183,8 @@ def judged(root, tmp_path):
             {"row": 4, "owner": "a:f@0+1", "kind": "near", "similarity": 0.875},
         ]
         write(tmp_path / "c.parquet", COPIES, copies)
-        (tmp_path / "cut.json").write_text(json.dumps({"cut": 100.0, "identity": "form:model"}))
+        cuts = {"column": "perplexity", "identity": "form:model", "cuts": {"*": {"low": None, "high": 100.0}}}
+        (tmp_path / "cut.json").write_text(json.dumps(cuts))
         (tmp_path / "questions.jsonl").write_text(
             json.dumps({"question": "下列哪一项不属于可再生能源?请说明你的理由、并举一个例子"}, ensure_ascii=False) + "\n",
             encoding="utf-8",
@@ -167,7 +192,7 @@ def judged(root, tmp_path):
         benchmarks = {"benchmarks": [{"path": str(tmp_path / "questions.jsonl")}]}
         subprocess.run(
             [sys.executable, "workflow_scripts/select_primary.py", "--documents", tmp_path / "d.parquet", "--signals", tmp_path / "s.parquet",
-             "--duplicates", tmp_path / "c.parquet", "--calibration", tmp_path / "cut.json", "--settings", json.dumps(settings),
+             "--duplicates", tmp_path / "c.parquet", "--calibration", tmp_path / "cut.json", "--source", "a", "--settings", json.dumps(settings),
              "--decontamination", json.dumps(benchmarks), "--simplify", "--output", tmp_path / "out.parquet"],
             cwd=root,
             check=True,
@@ -349,13 +374,3 @@ def test_an_answer_stays_or_has_a_reason(answer, expected):
 )
 def test_repeated_share_counts_grams_that_occurred_before(text, share):
     assert repeated_share(text) == pytest.approx(share)
-
-
-def test_a_cut_of_values_under_another_identity_is_refused_and_names_both(tmp_path):
-    table, calibration = tmp_path / "a.parquet", tmp_path / "perplexity.json"
-    TableWriter(table, pa.schema([("perplexity", pa.float32())]), {"perplexity": "字符:新"}).close()
-    calibration.write_text(json.dumps({"cut": 80.0, "identity": "字符:新"}), encoding="utf-8")
-    assert read_cut(calibration, table, "perplexity") == (80.0, "字符:新")
-    calibration.write_text(json.dumps({"cut": 80.0, "identity": "字符:旧"}), encoding="utf-8")
-    with pytest.raises(ForeignCut, match=r"字符:旧.*字符:新"):
-        read_cut(calibration, table, "perplexity")

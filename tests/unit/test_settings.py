@@ -98,8 +98,14 @@ def test_a_key_like_none_other_gets_no_guess_but_the_known_ones(good):
         ({"training": {"label": {"epochs": float("inf")}}}, "training.label.epochs"),
         ({"training": {"label": {"epochs": 6, "learning_rate": "1e-5x"}}}, "training.label.learning_rate"),
         ({"instructions": {"rules": "Kun"}}, "instructions.rules"),
-        ({"perplexity": {"maximum": 100}}, "perplexity"),
-        ({"perplexity": {"percentile": None}}, "perplexity"),
+        ({"perplexity": {"kenlm": {"cut": {"maximum": 100, "percentile": 80}}}}, "perplexity.kenlm.cut"),
+        ({"perplexity": {"kenlm": {"cut": {"minimum": 100, "maximum": 10}}}}, "perplexity.kenlm.cut"),
+        ({"perplexity": {"kenlm": {"cut": {"percentile": 10, "low_percentile": 10}}}}, "perplexity.kenlm.cut"),
+        ({"perplexity": {"kenlm": {"cut": {"percentile_of": []}}}}, "perplexity.kenlm.cut"),
+        ({"perplexity": {"kenlm": {"quantise": 8}}}, "perplexity.kenlm"),
+        ({"perplexity": {"kenlm": {"prune": [1, 0]}}}, "perplexity.kenlm"),
+        ({"perplexity": {"causal": {"tokens": 100, "stride": 101}}}, "perplexity.causal"),
+        ({"perplexity": {"measures": ["ngram"]}}, "perplexity.measures[0]"),
         ({5: 1}, "[5]"),
     ],
 )
@@ -145,6 +151,15 @@ def test_files_that_are_not_there_are_named_by_key(good):
     }
     keys = [fault.partition(":")[0] for fault in faults(good | parts | {"perplexity": {"kenlm": {"model": "no.bin"}}})]
     assert sorted(keys) == ["models.base", "models.label", "perplexity.kenlm.model", "polish.prompt", "seed.files[0]"]
+
+
+def test_a_cut_is_not_taken_of_what_the_model_was_trained_on(good, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "好文.txt").write_text("今天天气很好。\n", encoding="utf-8")
+    kenlm = {"reference": ["好文.txt"], "cut": {"percentile": 90, "percentile_of": [str(tmp_path / "好文.txt")]}}
+    good["corpus"]["sources"] = [source | {"path": str(tmp_path)} for source in good["corpus"]["sources"]]
+    [fault] = [fault for fault in faults(good | {"perplexity": {"kenlm": kenlm}}) if fault.startswith("perplexity")]
+    assert fault.startswith("perplexity.kenlm.cut.percentile_of: 好文.txt is what the model is trained on")
 
 
 def test_without_any_source_the_demo_is_pointed_at(good):

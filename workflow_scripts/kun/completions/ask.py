@@ -5,7 +5,6 @@ on which of them are missing, so a run that was killed computes the same batches
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 from typing import Protocol, TypeVar
 
 from kun.books.progress import meter
@@ -13,6 +12,7 @@ from kun.completions.requests import Completion, Request
 from kun.completions.store import Store
 
 WINDOW = 4096  # requests held in memory at once
+LARGEST = 16_000_000  # characters of their messages; beyond it a window ends early, so books take no more memory than reviews
 T = TypeVar("T")
 
 
@@ -31,9 +31,8 @@ def ask(
 ) -> Iterator[tuple[T, Completion]]:
     """Each record with its completion, in the records' order. `total` is for the progress shown."""
     engine: Engine | None = None
-    iterator = iter(asked)
     with meter(total, what, "records") as bar:
-        while window := list(islice(iterator, WINDOW)):
+        for window in _windows(asked):
             requests = {request.key(fingerprint): request for _, request in window}
             bar.update(sum(key in store.known for key in requests))
             for keys in _plan(requests, batch):
@@ -49,8 +48,25 @@ def ask(
                 yield record, store.known[request.key(fingerprint)]
 
 
+def _windows(asked: Iterable[tuple[T, Request]]) -> Iterator[list[tuple[T, Request]]]:
+    window: list[tuple[T, Request]] = []
+    characters = 0
+    for record, request in asked:
+        window.append((record, request))
+        characters += _length(request)
+        if len(window) >= WINDOW or characters >= LARGEST:
+            yield window
+            window, characters = [], 0
+    if window:
+        yield window
+
+
+def _length(request: Request) -> int:
+    return sum(len(message.content) for message in request.messages)
+
+
 def _plan(requests: dict[str, Request], size: int) -> Iterator[list[str]]:
     """Keys in batches of similar length, so that little is padded; ties by key, so that the plan is one."""
-    ordered = sorted(requests, key=lambda key: (sum(len(message.content) for message in requests[key].messages), key))
+    ordered = sorted(requests, key=lambda key: (_length(requests[key]), key))
     for first in range(0, len(ordered), size):
         yield ordered[first : first + size]

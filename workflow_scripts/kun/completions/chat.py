@@ -30,6 +30,14 @@ def encode_text(tokenizer, text: str) -> list[int]:
     return [token for part in parts for token in tokenizer.encode(part, add_special_tokens=False, split_special_tokens=True)]
 
 
+def encode_document(tokenizer, text: str) -> list[int]:
+    """Token ids of a text after the token that says a document begins. Raises ValueError for a tokenizer without such a token."""
+    start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    if start is None:
+        raise ValueError("the tokenizer has neither BOS nor EOS to begin a document with; read texts with another model")
+    return [start, *encode_text(tokenizer, text)]
+
+
 def _pieces(tokenizer, messages: Sequence[Message], answer_follows: bool) -> list[tuple[str, bool]]:
     marks = [f"\ue000{number}\ue001" for number in range(len(messages))]  # private-use: normalised text has none
     stand_ins = [{"role": message.role, "content": mark} for message, mark in zip(messages, marks, strict=True)]
@@ -60,3 +68,11 @@ def closing_token(tokenizer) -> int:
     after = _pieces(tokenizer, [Message("user", "问"), Message("assistant", "答")], False)[-1][0]
     first = tokenizer.encode(after, add_special_tokens=False)[:1]
     return first[0] if first and first[0] in tokenizer.all_special_ids else tokenizer.eos_token_id
+
+
+def single_token(tokenizer, word: str) -> int:
+    """The id of a verdict word. Raises ValueError if it is not one token: its probability could not be read."""
+    ids = tokenizer.encode(word, add_special_tokens=False)
+    if len(ids) != 1:
+        raise ValueError(f"score.good and score.bad must be one token each; {word!r} is {len(ids)} tokens of this model")
+    return ids[0]

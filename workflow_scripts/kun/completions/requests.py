@@ -1,11 +1,13 @@
 """What is asked of a language model and what comes back, independent of any engine."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Literal
 
 from kun.books.digests import digest_of_value, seed_from
 
-Finish = Literal["stop", "length", "choice", "failed"]
+Finish = Literal["stop", "length", "choice", "read", "failed"]
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,41 @@ class Choose:
 
 
 @dataclass(frozen=True)
+class Read:
+    """Sum up the log-probabilities of a text's own tokens. The request's one message is the text, no part of a conversation.
+
+    Before the text stands one token that says a document begins (the tokenizer's BOS, or EOS where it has none); it is never scored,
+    and the end of the text is not predicted. A longer text than `tokens`: without `stride` its first `tokens` tokens are read. With
+    `stride`, all are, each once, through windows of `tokens` tokens and the one before them: a window starts `stride` tokens after the
+    last one and scores what that did not, so a token has at least `tokens` − `stride` + 1 tokens before it, those of its own window.
+    (https://huggingface.co/docs/transformers/perplexity, with `max_length` = `tokens` + 1.)
+    """
+
+    tokens: int
+    stride: int | None = None
+
+    def windows(self, length: int) -> list[tuple[int, int, int]]:
+        """(start, end, scored) for a text of `length` tokens. With the begin of the document at place 0 and the text's tokens at places
+        1 to `length`, the model sees the places from start to before end, and those from `scored` on are scored."""
+        if self.stride is None or length <= self.tokens:
+            return [(0, min(length, self.tokens) + 1, 1)] if length else []
+        starts = range(0, length - self.tokens + self.stride, self.stride)
+        ends = [min(start + self.tokens, length) + 1 for start in starts]
+        return list(zip(starts, ends, [1, *ends[:-1]], strict=True))
+
+    def check_fits(self, room: int) -> None:
+        """Raises ValueError if a window has more of a text's tokens than the `room` that a model's context leaves for them."""
+        if self.tokens > room:
+            raise ValueError(
+                f"perplexity.causal.tokens is {self.tokens}, but the model's context has room for at most {room} tokens of a text; "
+                "set it to that or less"
+            )
+
+
+@dataclass(frozen=True)
 class Request:
     messages: tuple[Message, ...]
-    decoding: Generate | Choose
+    decoding: Generate | Choose | Read
 
     def key(self, model_fingerprint: str) -> str:
         """Identity of the question: model, prompt and decoding. Equal keys have equal answers, whichever record asks."""
@@ -46,9 +80,10 @@ class Request:
         return seed_from(self.key(model_fingerprint))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Completion:
-    """An answer as the engine gave it. For Choose, `logprobs` are over the whole vocabulary, in the order of `among`.
+    """An answer as the engine gave it. `logprobs` are natural ones over the whole vocabulary: for Choose, in the order of `among`; for
+    Read, one value, the sum over the text's `prompt_tokens` scored tokens.
 
     A request that cannot be answered (its prompt is longer than the model's context) comes back as failed, with the reason as text.
     """
@@ -58,3 +93,27 @@ class Completion:
     prompt_tokens: int
     output_tokens: int
     logprobs: tuple[float, ...] = ()
+
+
+NOT_FINITE = "the model gave no finite probabilities; try engine.dtype: float32"  # what a half precision does when it overflows
+
+
+def does_not_fit(context: int, prompt_tokens: int) -> Completion:
+    """The answer to a request whose prompt leaves no room for a token."""
+    return Completion(f"the prompt does not fit into the model's context of {context} tokens", "failed", prompt_tokens, 0)
+
+
+def completion_of_choice(choose: Choose, logprobs: Sequence[float], prompt_tokens: int) -> Completion:
+    """The likeliest of the words, with the log-probabilities of all, which are in the order of `among`."""
+    if not all(map(isfinite, logprobs)):
+        return Completion(NOT_FINITE, "failed", prompt_tokens, 0)
+    likeliest = max(range(len(logprobs)), key=logprobs.__getitem__)
+    return Completion(choose.among[likeliest], "choice", prompt_tokens, 1, tuple(round(value, 6) for value in logprobs))
+
+
+def completion_of_read(read: Read, length: int, total: float) -> Completion:
+    """What is known of a text of `length` tokens whose scored log-probabilities sum up to `total`."""
+    scored = length if read.stride is not None else min(length, read.tokens)
+    if not isfinite(total):
+        return Completion(NOT_FINITE, "failed", scored, 0)
+    return Completion("", "read", scored, 0, (total,))

@@ -5,6 +5,7 @@ the request's own seed, and padding is masked.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
@@ -19,9 +20,19 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
-from kun.completions.chat import encode_chat, end_of_turn
-from kun.completions.hardware import native_bf16
-from kun.completions.requests import Choose, Completion, Generate, Request
+from kun.completions.chat import encode_chat, encode_document, end_of_turn, single_token
+from kun.completions.hardware import precision
+from kun.completions.requests import (
+    Choose,
+    Completion,
+    Generate,
+    Read,
+    Request,
+    completion_of_choice,
+    completion_of_read,
+    does_not_fit,
+)
+from kun.completions.transformers_read import Reader
 from kun.settings.completions import Engine
 
 
@@ -45,11 +56,12 @@ class TransformersEngine:
         self.tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=trust_remote_code)
         if chat_template:
             self.tokenizer.chat_template = Path(chat_template).read_text(encoding="utf-8")
-        dtype = _dtype(settings.dtype, device)
         disable_progress_bar()
-        loaded = AutoModelForCausalLM.from_pretrained(model, dtype=dtype, trust_remote_code=trust_remote_code, use_safetensors=True)
+        loaded = AutoModelForCausalLM.from_pretrained(
+            model, dtype=precision(settings.dtype, device), trust_remote_code=trust_remote_code, use_safetensors=True
+        )
         self.model = loaded.eval().to(device)
-        self.ends = end_of_turn(self.tokenizer)
+        self.ends = end_of_turn(self.tokenizer) if self.tokenizer.chat_template else []  # texts are read without a template as well
         self.context = getattr(self.model.config, "max_position_embeddings", None) or self.tokenizer.model_max_length
         self.pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.tokenizer.eos_token_id
 
@@ -59,14 +71,28 @@ class TransformersEngine:
 
     def complete(self, requests: Sequence[Request], seeds: Sequence[int]) -> list[Completion]:
         """Completions in the order of `requests`, which share one decoding."""
+        decoding = requests[0].decoding
+        if isinstance(decoding, Read):
+            return self._read(requests, decoding)
         prompts = [encode_chat(self.tokenizer, request.messages) for request in requests]
-        unfit = f"the prompt does not fit into the model's context of {self.context} tokens"
-        answers = [Completion(unfit, "failed", len(prompt), 0) for prompt in prompts]
+        answers = [does_not_fit(self.context, len(prompt)) for prompt in prompts]
         for places in self._companies(requests, prompts):
             found = self._answers([requests[p] for p in places], [prompts[p] for p in places], [seeds[p] for p in places])
             for place, answer in zip(places, found, strict=True):
                 answers[place] = answer
         return answers
+
+    @cached_property
+    def reader(self) -> Reader:
+        return Reader(self.model)
+
+    def _read(self, requests: Sequence[Request], read: Read) -> list[Completion]:
+        read.check_fits(self.context - 1)  # the begin of the document takes one
+        documents = [encode_document(self.tokenizer, request.messages[0].content) for request in requests]
+        return [
+            completion_of_read(read, len(document) - 1, total)
+            for document, total in zip(documents, self.reader.sums(documents, read), strict=True)
+        ]
 
     def _companies(self, requests: Sequence[Request], prompts: list[list[int]]) -> list[list[int]]:
         """Places of the requests that fit, as they are computed together. One that the context leaves less room than it may use is
@@ -92,7 +118,7 @@ class TransformersEngine:
         tokens = [single_token(self.tokenizer, word) for word in decoding.among]
         logits = self.model(input_ids=ids, attention_mask=mask, position_ids=_positions(mask), logits_to_keep=1).logits[:, -1]
         logprobs = torch.log_softmax(logits.float(), dim=-1)[:, tokens].cpu()
-        return [_choice(decoding, row, len(prompt)) for row, prompt in zip(logprobs, prompts, strict=True)]
+        return [completion_of_choice(decoding, row, len(prompt)) for row, prompt in zip(logprobs.tolist(), prompts, strict=True)]
 
     def _generated(
         self, ids: torch.Tensor, mask: torch.Tensor, decoding: Generate, prompts: list[list[int]], seeds: Sequence[int]
@@ -117,30 +143,6 @@ class TransformersEngine:
         text = self.tokenizer.decode(tokens[:end], skip_special_tokens=True)
         finish = "length" if end is None else "stop"
         return Completion(text, finish, prompt_tokens, len(tokens) if end is None else end + 1)
-
-
-def _choice(decoding: Choose, logprobs: torch.Tensor, prompt_tokens: int) -> Completion:
-    if not bool(torch.isfinite(logprobs).all()):  # what a half precision does when it overflows
-        return Completion("the model gave no finite probabilities; try engine.dtype: float32", "failed", prompt_tokens, 0)
-    values = tuple(round(float(value), 6) for value in logprobs)
-    return Completion(decoding.among[int(logprobs.argmax())], "choice", prompt_tokens, 1, values)
-
-
-def _dtype(wanted: str, device: str) -> str | torch.dtype:
-    """What `from_pretrained` takes. Half precisions that a CPU only emulates are slower than float32 there."""
-    if wanted != "auto":
-        return getattr(torch, wanted)
-    if device == "cpu":
-        return torch.bfloat16 if native_bf16() else torch.float32
-    return "auto"
-
-
-def single_token(tokenizer, word: str) -> int:
-    """The id of a verdict word. Raises ValueError if it is not one token: its probability could not be read."""
-    ids = tokenizer.encode(word, add_special_tokens=False)
-    if len(ids) != 1:
-        raise ValueError(f"score.good and score.bad must be one token each; {word!r} is {len(ids)} tokens of this model")
-    return ids[0]
 
 
 def _positions(mask: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from kun.corpus.documents import SCHEMA as DOCUMENT
 
-PRIMARY = pa.schema([*DOCUMENT, ("tokens", pa.int32()), ("perplexity", pa.float32())])
+PRIMARY = pa.schema([*DOCUMENT, ("tokens", pa.int32()), ("perplexity", pa.float32()), ("causal_perplexity", pa.float32())])
 LABELLED = pa.schema([*PRIMARY, ("instruction", pa.string()), ("instruction_raw", pa.string()), ("label_model", pa.string())])
 SCORED = pa.schema([*LABELLED, ("score", pa.float64()), ("score_outside", pa.float64()), ("point_model", pa.string())])
 POLISHED = pa.schema([*SCORED, ("output", pa.string()), ("output_raw", pa.string()), ("answer_model", pa.string())])

@@ -8,6 +8,7 @@ from pathlib import Path
 from kun.books.stage import Stage
 from kun.books.tables import Row, count_rows, read_rows
 from kun.completions.ask import ask
+from kun.completions.engines import load_engine
 from kun.completions.requests import Completion, Request
 from kun.completions.store import Store
 from kun.roles.outcome import Outcome
@@ -36,20 +37,15 @@ def asked(
     """
     model = json.loads(arguments.model.read_text(encoding="utf-8"))
 
-    def load_engine():
-        from kun.completions.transformers_engine import TransformersEngine
-
-        store.engine = TransformersEngine.version()
-        return TransformersEngine(model["path"], arguments.engine, model.get("chat_template"), arguments.trust_remote_code)
+    def load():
+        return load_engine(model, arguments.engine, arguments.trust_remote_code, store)
 
     store = Store(arguments.store)
     requests = ((row, to_request(row)) for row in read_rows(arguments.records))
     total = count_rows(arguments.records)
     tokens = stage.notes = {"prompt_tokens": 0, "output_tokens": 0}
     try:
-        for row, completion in ask(
-            requests, model["fingerprint"], store, load_engine, arguments.engine.batch, arguments.name, total
-        ):
+        for row, completion in ask(requests, model["fingerprint"], store, load, arguments.engine.batch, arguments.name, total):
             stage.take()
             tokens["prompt_tokens"] += completion.prompt_tokens
             tokens["output_tokens"] += completion.output_tokens

@@ -42,7 +42,7 @@ CROWD = 64  # owners of one group, and plausible owners of one document, that ar
 DOUBT = 4  # standard deviations by which a signature's estimate may fall short: one pair in 30,000 falls shorter
 
 Shard = tuple[str, Path, Path]  # source/name, signals, documents
-Eligible = Callable[[Path], np.ndarray]  # of a shard's signals: one bool a document
+Eligible = Callable[[str], np.ndarray]  # of a shard: one bool a document
 
 
 def find_duplicates(shards: list[Shard], settings: Duplicates, eligible: Eligible | None = None) -> Iterator[tuple[str, pa.Table]]:
@@ -86,9 +86,9 @@ def read_signals(shards: list[Shard], near: bool, eligible: Eligible | None) -> 
         np.empty((total if near else 0, PLACES), dtype=SIGNATURE),
         np.ones(total, dtype=bool),
     )
-    for (_, signals, _), start, end in read.shards(shards, "signals"):
+    for (shard, signals, _), start, end in read.shards(shards, "signals"):
         if eligible:
-            read.eligible[start:end] = eligible(signals)
+            read.eligible[start:end] = eligible(shard)
         with pq.ParquetFile(signals) as table:
             for batch in table.iter_batches(columns=["fingerprint", "minhash"] if near else ["fingerprint"]):
                 here = slice(start, start + len(batch))

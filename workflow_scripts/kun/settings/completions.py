@@ -7,14 +7,33 @@ from pydantic import Field
 from kun.settings.base import Section
 
 
+class Vllm(Section):
+    gpu_memory: float = Field(
+        0.9, gt=0, le=1, description="share of each GPU's memory for weights, keys and values; less where a second program uses it"
+    )
+    tensor_parallel: int = Field(1, ge=1, description="GPUs over which one model is spread")
+    context: int | None = Field(None, ge=2, description="longest prompt with its completion, in tokens; null: as the model says")
+    eager: bool = Field(False, description="start at once, without recording CUDA graphs; slower afterwards. On a CPU always so")
+    cpu_cache_gigabytes: float = Field(1, gt=0, description="on a CPU: memory for keys and values")
+
+
 class Engine(Section):
-    name: Literal["transformers"] = Field("transformers", description="transformers: in process, on the CPU or one GPU")
-    batch: int = Field(32, ge=1, description="requests computed at once")
+    name: Literal["transformers", "vllm"] = Field(
+        "transformers",
+        description="transformers: on the CPU or one GPU · vllm: many times as fast on GPUs; installed by `make install-vllm`",
+    )
+    batch: int = Field(
+        32, ge=1, description="requests handed over at once; transformers computes them together, vllm wants several hundred"
+    )
     threads: int = Field(8, ge=1, description="CPU threads of one job; part of the result on a CPU, so it never follows --cores")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
-        "auto", description="auto: on a GPU as the weights are stored; on a CPU bfloat16 where native, else float32"
+        "auto",
+        description="auto: on a GPU as the weights are stored (vllm: float32 ones as bfloat16); on a CPU bfloat16 where native, else float32",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="auto: a GPU where there is one")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto: a GPU where there is one; vllm runs on what it was built for"
+    )
+    vllm: Vllm = Field(Vllm(), description="what only vllm has to know")
 
 
 class Decoding(Section):

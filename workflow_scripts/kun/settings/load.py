@@ -126,6 +126,15 @@ def _missing(settings: Settings) -> Iterator[str]:
             yield f"perplexity.kenlm.reference: there is no source {name!r}; known: {', '.join(names) or 'none'}"
     if settings.models.trained_roles() and not settings.models.base:
         yield f"models.base: needed, because the model for {' and '.join(settings.models.trained_roles())} is to be trained"
+    kenlm = settings.perplexity.kenlm
+    own = {Path(name).resolve() for name in kenlm.reference} & {Path(name).resolve() for name in kenlm.cut.files()}
+    for name in sorted(own):
+        yield (
+            f"perplexity.kenlm.cut.percentile_of: {name.name} is what the model is trained on, where its perplexities are far too low; "
+            "name another text, or cut the file in two"
+        )
+    if "causal" in settings.perplexity.measures and not (settings.perplexity.causal.model or settings.models.base):
+        yield "perplexity.causal.model: needed, because perplexity.measures names causal and models.base is null"
 
 
 def _files(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -133,21 +142,27 @@ def _files(settings: Settings) -> Iterator[tuple[str, str]]:
     for number, source in enumerate(settings.corpus.sources):
         yield f"corpus.sources[{number}].path", source.path
     kenlm = settings.perplexity.kenlm
-    if kenlm.model:
-        yield "perplexity.kenlm.model", kenlm.model
-    if kenlm.sentencepiece:
-        yield "perplexity.kenlm.sentencepiece", kenlm.sentencepiece
+    for key in ("model", "sentencepiece"):
+        if getattr(kenlm, key):
+            yield f"perplexity.kenlm.{key}", getattr(kenlm, key)
     for number, name in enumerate(kenlm.reference):
         if not name.startswith(SOURCE):
             yield f"perplexity.kenlm.reference[{number}]", name
+    for name in ("kenlm", "causal"):
+        for number, file in enumerate(getattr(settings.perplexity, name).cut.files()):
+            yield f"perplexity.{name}.cut.percentile_of[{number}]", file
     for number, benchmark in enumerate(settings.decontamination.benchmarks):
         yield f"decontamination.benchmarks[{number}].path", benchmark.path
-    models = settings.models
+    causal, models = settings.perplexity.causal.model, settings.models
+    if causal and not is_hub_id(causal):
+        yield "perplexity.causal.model", causal
     needed = {"label": models.label, "point": models.point, "answer": models.answer}
     if models.trained_roles():
         needed["base"] = models.base
         for number, name in enumerate(settings.seed.files):
             yield f"seed.files[{number}]", name
+    elif "causal" in settings.perplexity.measures and not causal:
+        needed["base"] = models.base
     for role, name in needed.items():
         if name and not is_hub_id(name):
             yield f"models.{role}", name

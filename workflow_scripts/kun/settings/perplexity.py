@@ -12,7 +12,7 @@ SOURCE = "source:"  # begins an entry of a reference that is no file
 class Cut(Section):
     maximum: float | None = Field(None, gt=0, description="drop above this perplexity; null: see `percentile`")
     minimum: float | None = Field(
-        None, gt=0, description="drop below this perplexity (templates and spam are very predictable); null: see `low_percentile`"
+        None, ge=0, description="drop below this perplexity (templates and spam are very predictable); null: see `low_percentile`"
     )
     percentile: float | None = Field(None, gt=0, le=100, description="the upper cut as a percentile, taken once and then pinned")
     low_percentile: float | None = Field(
@@ -26,6 +26,11 @@ class Cut(Section):
     sample_documents: int = Field(
         100_000, ge=100, description="how many documents the sample holds (each source's, under `source`)"
     )
+    identity: str | None = Field(
+        None,
+        description="for `maximum` and `minimum`: the identity they were found under, as calibration files and reports state it; "
+        "values of another are refused. null: not checked",
+    )
 
     @model_validator(mode="after")
     def one_word_for_each_end(self) -> "Cut":
@@ -38,6 +43,10 @@ class Cut(Section):
         if self.percentile_of == []:
             raise ValueError("`percentile_of` names no file")
         return self
+
+    def files(self) -> list[str]:
+        """The reference that percentiles are taken of, where it is one."""
+        return self.percentile_of if self.by_percentile() and isinstance(self.percentile_of, list) else []
 
     def by_percentile(self) -> bool:
         """Whether values have to be looked at to know the cut."""

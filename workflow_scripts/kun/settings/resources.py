@@ -7,6 +7,8 @@ from kun.settings.base import Section
 
 class Resources(Section):
     gpus_training: int = Field(0, ge=0, description="GPUs of a training job")
-    gpus_completions: int = Field(0, ge=0, description="GPUs of a label, score or polish job")
+    gpus_completions: int = Field(
+        0, ge=0, description="GPUs of a label, score or polish job, and of one that measures causal perplexity"
+    )
     memory_megabytes: int = Field(8000, ge=500, description="memory of a job with a language model; it doubles with each attempt")
     minutes: int = Field(240, ge=1, description="time of a job with a language model; it doubles with each attempt")

@@ -1,0 +1,138 @@
+# Where perplexities and scores are cut. A cut is found once and then pinned: documents that come later are held against the same
+# number, so adding or removing a shard moves nothing. `snakemake recalibrate` finds it anew.
+
+
+rule calibrate:
+    input:
+        model=model_of_column,
+        values=ancient(values_to_calibrate),
+        plan=ancient(RESULTS / "plan.json"),
+    output:
+        RESULTS / "calibration/{column}.json",
+    log:
+        RESULTS / "logs/calibrate/{column}.log",
+    benchmark:
+        RESULTS / "benchmarks/calibrate/{column}.tsv"
+    conda:
+        "../envs/kun.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_small_job,
+        runtime=30,
+    params:
+        code=code_digest("calibrate.py"),
+        cut=cut_as_json,
+        reference=reference_option,
+        results=results_folder,
+    message:
+        "Find where the {wildcards.column} is cut"
+    shell:
+        'python "$KUN_SCRIPTS/calibrate.py" --column {wildcards.column} --cut {params.cut:q} {params.reference:q}'
+        " --plan {input.plan:q} --results {params.results:q} --output {output:q} 2>&1 | tee {log:q}"
+
+
+# The same of all shards as they are now, in place of what is pinned. The next run applies it.
+rule recalibrate_column:
+    input:
+        values=values_to_recalibrate,
+        plan=RESULTS / "plan.json",
+    output:
+        touch(RESULTS / "calibration/{column}.recalibrated"),
+    log:
+        RESULTS / "logs/recalibrate/{column}.log",
+    conda:
+        "../envs/kun.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_small_job,
+        runtime=30,
+    params:
+        cut=cut_as_json,
+        reference=reference_option,
+        results=results_folder,
+        calibration=str(RESULTS / "calibration/{column}.json"),
+    message:
+        "Find anew where the {wildcards.column} is cut"
+    shell:
+        'python "$KUN_SCRIPTS/calibrate.py" --again --column {wildcards.column} --cut {params.cut:q} {params.reference:q}'
+        " --plan {input.plan:q} --results {params.results:q} --output {params.calibration:q} 2>&1 | tee {log:q}"
+
+
+# `snakemake recalibrate` (perplexities), `snakemake recalibrate_score`; marks are removed, so it is done whenever it is asked for.
+rule recalibrate:
+    input:
+        expand(RESULTS / "calibration/{column}.recalibrated", column=PERPLEXITIES),
+    log:
+        RESULTS / "logs/recalibrate.log",
+    conda:
+        "../envs/kun.yaml"
+    shell:
+        "rm {input:q} 2> {log:q}"
+
+
+use rule recalibrate as recalibrate_score with:
+    input:
+        RESULTS / "calibration/score.recalibrated",
+    log:
+        RESULTS / "logs/recalibrate_score.log",
+
+
+# A text that percentiles are taken of goes the way of a source's shard, as far as it is measured.
+rule read_reference:
+    input:
+        reference_files,
+    output:
+        documents=RESULTS / "documents/_reference/{column}.parquet",
+        dropped=RESULTS / "documents/_reference/{column}.dropped.parquet",
+        ledger=RESULTS / "documents/_reference/{column}.ledger.json",
+    log:
+        RESULTS / "logs/read_reference/{column}.log",
+    benchmark:
+        RESULTS / "benchmarks/read_reference/{column}.tsv"
+    conda:
+        "../envs/kun.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_small_job,
+        runtime=60,
+    params:
+        code=code_digest("read_reference.py"),
+        text=section("corpus", "text"),
+    message:
+        "Read the text that the percentiles of {wildcards.column} are taken of"
+    shell:
+        'python "$KUN_SCRIPTS/read_reference.py" --files {input:q} --text {params.text:q} --output {output.documents:q} 2>&1 | tee {log:q}'
+
+
+# What was measured and where it is cut, to look at before any GPU is asked for.
+rule survey_perplexity:
+    input:
+        plan=RESULTS / "plan.json",
+        calibrations=CALIBRATIONS,
+        ledgers=of_all_shards("signals", ".ledger.json"),
+        causal_ledgers=causal_of_all_shards(".ledger.json"),
+        signals=ancient(of_all_shards("signals")),
+        causal=ancient(causal_of_all_shards()),
+        documents=ancient(of_all_shards("documents")),
+    output:
+        survey=RESULTS / "report/perplexity.json",
+        page=RESULTS / "report/perplexity.html",
+    log:
+        RESULTS / "logs/survey_perplexity.log",
+    benchmark:
+        RESULTS / "benchmarks/survey_perplexity.tsv"
+    conda:
+        "../envs/kun.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_small_job,
+        runtime=60,
+    params:
+        code=code_digest("survey_perplexity.py"),
+        results=results_folder,
+        name=SETTINGS.dataset.name,
+    message:
+        "Draw the perplexities and their cuts"
+    shell:
+        'python "$KUN_SCRIPTS/survey_perplexity.py" --plan {input.plan:q} --results {params.results:q} --calibrations {input.calibrations:q}'
+        " --name {params.name:q} --survey {output.survey:q} --page {output.page:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,17 @@
+"""Which engine runs a model. An engine's libraries are imported here, when it is loaded, and nowhere before."""
+
+from typing import Any
+
+from kun.completions.ask import Engine as Running
+from kun.completions.store import Store
+from kun.settings.completions import Engine
+
+
+def load_engine(model: dict[str, Any], settings: Engine, trust_remote_code: bool, store: Store) -> Running:
+    """The engine that `settings` name, with the described model; what it answers goes into the store from now on bears its versions."""
+    if settings.name == "vllm":
+        from kun.completions.vllm_engine import VllmEngine as Chosen
+    else:
+        from kun.completions.transformers_engine import TransformersEngine as Chosen
+    store.engine = Chosen.version()
+    return Chosen(model["path"], settings, model.get("chat_template"), trust_remote_code)
