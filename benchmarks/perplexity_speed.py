@@ -1,7 +1,7 @@
 """Speed of scoring beside KenLM's `model.score` on strings that are ready, and what two processes share of a model's memory.
 
-One CPU. Four things are timed in turn, five rounds, and medians printed: `score` alone on ready strings; our value of the same lines, ready;
-our value from texts of which the compatible codes are at hand, as `measure` has them; and, if pieces are given, from texts through pieces.
+One CPU. Three things are timed in turn, five rounds, and medians printed: `score` alone on ready strings; our values of the same lines; and
+our values of texts whose compatible codes are at hand, as `measure` has them (a model of pieces does not use them).
 """
 
 import argparse
@@ -91,8 +91,10 @@ def main() -> None:
     parser.add_argument("--hold", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
 
-    ngrams = load(json.loads(arguments.description.read_text(encoding="utf-8")))
     texts = texts_of_lines(arguments.text, arguments.count)
+    if not arguments.hold:
+        sharing(arguments.description, arguments.text, arguments.count)  # while this process does not hold the model itself
+    ngrams = load(json.loads(arguments.description.read_text(encoding="utf-8")))
     if arguments.hold:
         ngrams.of(texts)
         print("measured", flush=True)
@@ -100,7 +102,6 @@ def main() -> None:
         return
     os.sched_setaffinity(0, [max(os.sched_getaffinity(0))])
     speed(ngrams, texts)
-    sharing(arguments.description, arguments.text, arguments.count)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import unicodedata
 from collections.abc import Callable
 
 # Every kind of space, control characters, and characters that show nothing.
-APART = re.compile(r"[\s\x00-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060-\u206f\u3000\ufeff]")
+_APART = r"\s\x00-\x1f\x7f-\xa0\u200b-\u200f\u2028-\u202f\u2060-\u206f\u3000\ufeff"
+APART, SEEN = re.compile(f"[{_APART}]"), re.compile(f"[^{_APART}]")  # these, and all others
 # CCNet's table as published. Full-width １ is in it as a quotation mark, which is a slip of theirs and has no effect,
 # because digits are 0 before the table is asked. Whoever maps punctuation first turns １２ into "0 and measures something else.
 _PUNCTUATION = str.maketrans(
