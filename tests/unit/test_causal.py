@@ -457,3 +457,56 @@ def test_no_value_overflows_what_a_column_holds():
     assert perplexity(-1e9, 2) < 3.4e38
     assert perplexity(-2.0, 2) == pytest.approx(math.e)
     assert perplexity(0.0, 0) is None
+
+
+# ----------------------------------------------------------------------------------------------------------------- model
+
+
+@pytest.mark.parametrize(("option", "code"), [([], 1), (["--no-chat"], 0)])
+def test_a_model_that_only_reads_needs_no_chat_template(root, tmp_path, option, code):
+    folder = tmp_path / "base"
+    folder.mkdir()
+    for name in ("model.safetensors", "config.json", "tokenizer.json"):
+        (folder / name).write_text("{}")
+    outputs = ["--description", tmp_path / "causal.json", "--tokenizer", tmp_path / "tokenizer.json"]
+    command = [sys.executable, root / "workflow_scripts/locate_model.py", "--name", folder, *option, *outputs]
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    assert done.returncode == code, done.stderr
+    assert ("chat template" in done.stderr) is (code == 1)
+    if code == 0:
+        assert json.loads((tmp_path / "causal.json").read_text())["chat_template"] is None
+
+
+def test_a_model_without_a_chat_template_reads(base_model, tmp_path):
+    import shutil
+
+    folder = shutil.copytree(base_model, tmp_path / "bare")
+    for file in folder.glob("chat_template*"):
+        file.unlink()
+    stated = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+    stated.pop("chat_template", None)
+    (folder / "tokenizer_config.json").write_text(json.dumps(stated), encoding="utf-8")
+    bare = TransformersEngine(str(folder), SETTINGS)
+    assert not bare.tokenizer.chat_template
+    assert complete(bare, ["没有模板也能读。"], Read(16))[0].finish == "read"
+
+
+@pytest.mark.parametrize(
+    ("config", "fault"),
+    [
+        ({"perplexity": {"measures": ["causal"], "causal": {"model": "./no/model"}}}, "perplexity.causal.model: there is no"),
+        ({"perplexity": {"measures": ["causal"]}, "models": {"base": "./no/base"}}, "models.base: there is no"),
+        ({"perplexity": {"measures": ["kenlm", "causal"]}, "models": {"base": None}}, "perplexity.causal.model: needed"),
+    ],
+)
+def test_a_causal_model_that_is_not_there_is_named_before_anything_starts(root, tmp_path, monkeypatch, config, fault):
+    from kun.settings.load import BadConfiguration, load
+
+    monkeypatch.chdir(root)
+    (tmp_path / "data").mkdir()
+    given = {role: str(tmp_path / "data") for role in ("label", "point", "answer")}
+    source = {"name": "mine", "format": "jsonl", "path": str(tmp_path / "data")}
+    config = {"corpus": {"sources": [source]}, **config, "models": given | config.get("models", {})}
+    with pytest.raises(BadConfiguration) as caught:
+        load(config)
+    assert [line for line in str(caught.value).splitlines() if line.startswith(f"  - {fault}")], str(caught.value)

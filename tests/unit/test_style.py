@@ -44,6 +44,16 @@ def test_the_lock_holds_every_pinned_requirement(root: Path) -> None:
     assert wanted and not missing, f"run `make lock`: {missing}"
 
 
+@pytest.mark.parametrize("build", ["cpu", "cuda"])
+def test_vllms_locks_change_nothing_that_the_lock_pins(root: Path, build: str) -> None:
+    pins = r"^([a-z0-9._-]+)==([^\s\\;]+)"
+    locked = dict(re.findall(pins, (root / "envs/requirements.lock").read_text(), re.MULTILINE))
+    extra = dict(re.findall(pins, (root / f"envs/vllm-{build}.lock").read_text(), re.MULTILINE))
+    [(name, version)] = re.findall(pins, (root / f"envs/vllm-{build}.in").read_text(), re.MULTILINE)
+    assert extra[name] == version and "torch" not in extra, "run `make lock`"
+    assert {name: extra[name] for name in extra if locked.get(name, extra[name]) != extra[name]} == {}, "run `make lock`"
+
+
 def test_the_environments_pin_what_the_lock_pins(root: Path) -> None:
     locked = dict(re.findall(r"^([a-z0-9-]+)==([^\s\\;]+)", (root / "envs/requirements.lock").read_text(), re.MULTILINE))
     for file in sorted((root / "envs").glob("*.yaml")):
