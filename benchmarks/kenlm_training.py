@@ -26,6 +26,11 @@ from build_kenlm import find
 
 PROGRAM = Path(__file__).resolve().parent.parent / "workflow_scripts/train_kenlm.py"
 EVERY = 0.1  # seconds between two looks at memory
+KINDS = {
+    "characters, probing": {},
+    "characters, trie of 8 bits, [0, 0, 0, 1]": {"structure": "trie", "quantise": 8, "prune": [0, 0, 0, 1]},
+    "sentencepiece 32000, probing": {"unit": "sentencepiece"},
+}
 
 
 def write_text(paths: list[Path], size: int, into: Path) -> float:
@@ -104,6 +109,7 @@ def main() -> None:
     parser.add_argument("--text", type=Path, nargs="+", required=True, help="files or folders of documents, as for corpus_speed.py")
     parser.add_argument("--megabytes", type=int, default=100, help="of text, in UTF-8")
     parser.add_argument("--memory", default="1G", help="perplexity.kenlm.memory")
+    parser.add_argument("--only", default="", help="of the three kinds those with this word: trie, probing, sentencepiece")
     arguments = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as folder:
@@ -111,11 +117,9 @@ def main() -> None:
         new = write_text(arguments.text, arguments.megabytes * 1_000_000, text)
         print(f"{arguments.megabytes} MB of text, {new:.0%} of it new; memory: {arguments.memory}", flush=True)
         common = {"reference": [str(text)], "memory": arguments.memory}
-        for name, settings in {
-            "characters, probing": {},
-            "characters, trie of 8 bits, [0, 0, 0, 1]": {"structure": "trie", "quantise": 8, "prune": [0, 0, 0, 1]},
-            "sentencepiece 32000, probing": {"unit": "sentencepiece"},
-        }.items():
+        for name, settings in KINDS.items():
+            if arguments.only and arguments.only not in name:
+                continue
             work = Path(folder) / name.partition(",")[0]
             work.mkdir(exist_ok=True)
             cost = trained(common | settings, work)

@@ -335,9 +335,13 @@ def test_punctuation_in_another_form_than_the_models_is_unknown_to_it(folder):
     assert ngrams.of([GOOD[0]])[0] < load(described(folder, "characters", normaliser="none")).of([GOOD[0]])[0]
 
 
-def test_codes_at_hand_change_nothing(folder):
-    ngrams = load(described(folder, "characters"))
-    assert ngrams.of(TEXTS, compatible(TEXTS)) == ngrams.of(TEXTS)
+@pytest.mark.parametrize("name", ["characters", "pieces"])
+def test_codes_at_hand_change_nothing(folder, name):
+    ngrams = load(described(folder, name, normaliser="kun"))
+    assert ngrams.of(TEXTS, compatible(TEXTS)) == ngrams.of(TEXTS) == [ngrams.of([text])[0] for text in TEXTS]
+    if name == "pieces":
+        plain = load(described(folder, name, normaliser="none"))
+        assert ngrams.of(TEXTS) == plain.of([kun(text) for text in TEXTS])
 
 
 # ---------------------------------------------------------------------------------------------------------------- identity

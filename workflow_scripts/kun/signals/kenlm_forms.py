@@ -57,7 +57,12 @@ _without_marks = _Table(lambda character: "" if _is_mark(character) else charact
 
 def kun(text: str) -> str:
     """Without its spaces it is the form whose characters `tokens_of` (kenlm_words.py) makes of many texts at once."""
-    plain = " ".join(unicodedata.normalize("NFKC", text).lower().translate(_kun).split())
+    return kun_of_compatible(unicodedata.normalize("NFKC", text).lower())
+
+
+def kun_of_compatible(text: str) -> str:
+    """The rest of it for a text in NFKC and lower case: `compatible` (forms.py) does that for many texts at once."""
+    plain = " ".join(text.translate(_kun).split())
     return _RUN.sub(lambda run: "a" if run[0][0] > "9" else "0", plain)
 
 

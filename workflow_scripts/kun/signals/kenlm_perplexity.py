@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from kun.signals.forms import Codes, compatible
-from kun.signals.kenlm_forms import NORMALISERS, SEEN
+from kun.signals.kenlm_forms import NORMALISERS, SEEN, kun_of_compatible
 from kun.signals.kenlm_words import Line, line_of_characters, line_of_tokens, lines_of_pieces, piece_model, tokens_of
 
 # KenLM adds up a line in float32. The sum of so many words is off by 2e-5 at the very most, that of 600,000 by 4e-3.
@@ -54,6 +54,8 @@ def words_of(description: dict[str, Any]) -> Callable[[list[str], Codes | None],
         # SentencePiece begins every text with a space of its own, which would be a word of a text that has none.
         return lines_of_pieces(encode(text)) if SEEN.search(text) else []
 
+    if name == "kun":
+        return lambda texts, form: (lines(kun_of_compatible(text)) for text in (form or compatible(texts)).texts())
     return lambda texts, form: (lines(normalise(text)) for text in texts)
 
 
