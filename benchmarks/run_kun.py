@@ -8,6 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "workflow_scripts"))
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from child import Work, measured
 
@@ -31,6 +32,7 @@ def ours(arguments: dict) -> Work:
     model = load(described) if arguments["kenlm"] else None
     measurer = measure.Measurer(measure.token_counter(Path(arguments["tokenizer"]), False), language_model(), model)
     measurer.columns(["0"], ["热身"])  # tables that are made once for a process
+    pa.array(["热身"])  # pyarrow imports pandas for its first array of a list
     how = argparse.Namespace(fields={"text": "text"}, max_record_megabytes=8, max_rejected=1.0, text=Text(), output=documents)
     steps: dict[str, float] = {}
     arguments["notes"] = {"steps": steps}
@@ -57,7 +59,7 @@ def watch(steps: dict[str, float], measurer: measure.Measurer) -> None:
         (kun.signals.measure.pii, "count", "personal numbers"),
     ]
     if measurer.ngrams:
-        watched.append((measurer.ngrams, "of", "perplexity"))
+        watched.append((measurer.ngrams, "columns", "perplexity"))
     for owner, name, step in watched:
         setattr(owner, name, timed(getattr(owner, name), steps, step))
 

@@ -20,6 +20,7 @@ from kun.signals.kenlm_forms import APART
 from kun.signals.language import language, language_model
 from kun.signals.markup import markup_share
 from kun.signals.measure import SCHEMA, Measurer
+from kun.signals.pieces import Memory
 from kun.signals.repetition import GRAM, repeated_grams, repeated_lines
 from kun.signals.tokens import TokenCounter
 
@@ -159,15 +160,15 @@ def test_added_up_pieces_are_the_tokenizers_own_count(name, request):
     def compare(texts):
         expected = [len(tokenizer.encode(text, add_special_tokens=False).ids) for text in texts]
         assert counter(texts) == expected
-        counter.keys[:] = 0
-        counter.known.clear()
+        for memory in counter.memories:
+            memory.words[0][:] = 0
         assert counter(texts) == expected, "what is remembered changes nothing"
 
     compare()
 
 
 def test_pieces_that_share_a_place_in_the_table_keep_their_own_counts(spelled, monkeypatch):
-    monkeypatch.setattr("kun.signals.tokens._slots", lambda keys: np.zeros(len(keys), dtype=np.intp))
+    monkeypatch.setattr(Memory, "_slots", lambda memory, keys: np.zeros(len(keys[0]), dtype=np.intp))
     counter = TokenCounter(spelled)
     texts = ["中秋节到海边看月亮", "我们一家人", "晚上八点潮水退了", "龘"] * 3
     assert counter(texts) == counter(texts) == [len(spelled.encode(text).ids) for text in texts]

@@ -36,8 +36,8 @@ class Codes:
 
     def where(self, wanted: np.ndarray) -> "Codes":
         """The same texts with only the characters for which `wanted` (bool, one a character) is true."""
-        before = np.concatenate(([0], np.cumsum(wanted)))
-        return Codes(self.codes[wanted], before[self.offsets])
+        places = np.flatnonzero(wanted)
+        return Codes(self.codes[places], np.searchsorted(places, self.offsets))
 
     def texts(self) -> list[str]:
         return [
@@ -54,7 +54,7 @@ def codes_of(texts: list[str]) -> Codes:
 def compatible(texts: list[str]) -> Codes:
     """The texts in NFKC and lower case, exactly as unicodedata and str.lower have it; by table where one character stays one."""
     plain = codes_of(texts)
-    mapped = _compatible_table()[np.minimum(plain.codes, _PLANE - 1)]
+    mapped = _compatible_table().take(plain.codes, mode="clip")
     places = np.flatnonzero(mapped == _SEVERAL)
     if not len(places):
         return Codes(mapped, plain.offsets)
@@ -79,7 +79,7 @@ class PerCharacter:
         return np.array([self.function(chr(code)) for code in range(_PLANE)], dtype=self.dtype)
 
     def __call__(self, codes: np.ndarray) -> np.ndarray:
-        values = self.table[np.minimum(codes, _PLANE - 1)]
+        values = self.table.take(codes, mode="clip")
         beyond = np.flatnonzero(codes >= _PLANE)
         values[beyond] = [self.function(chr(code)) for code in codes[beyond]]
         return values

@@ -23,20 +23,33 @@ def grams(form: Codes, size: int) -> Codes:
     for back in range(1, size):
         border = form.offsets[1:] - back
         inside[border[(border >= form.offsets[:-1]) & (border < len(numbers))]] = False
-    return Codes(stirred(numbers[inside]), offsets)
+    return Codes(stirred(numbers[np.flatnonzero(inside)]), offsets)
 
 
 def _rolled(codes: np.ndarray, size: int) -> np.ndarray:
-    plain = codes.astype(np.uint64) + np.uint64(1)  # else NULs at the beginning would not count
-    numbers = plain[: len(plain) - size + 1].copy()
-    for place in range(1, size):
-        numbers *= _BASE
-        numbers += plain[place : len(plain) - size + 1 + place]
+    """The polynomials, of halves: those of 2k characters are made of two of k, and one of k + 1 characters of one of k and a character."""
+    plain = codes.astype(np.uint64)
+    plain += np.uint64(1)  # else NULs at the beginning would not count
+    numbers, width = plain, 1
+    for bit in bin(size)[3:]:
+        numbers, width = _beside(numbers, numbers[width:], width), 2 * width
+        if bit == "1":
+            numbers, width = _beside(numbers, plain[width:], 1), width + 1
     return numbers
+
+
+def _beside(left: np.ndarray, right: np.ndarray, width: int) -> np.ndarray:
+    """The polynomials of what begins with `left` and goes on with `right`, of `width` characters, which is not longer."""
+    both = left[: len(right)] * np.uint64(pow(int(_BASE), width, 1 << 64))
+    both += right
+    return both
 
 
 def stirred(numbers: np.ndarray) -> np.ndarray:
     """Spread numbers over all 64 bits (Steele, Lea and Flood 2014, splitmix64)."""
-    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return numbers ^ (numbers >> np.uint64(31))
+    numbers = numbers ^ (numbers >> np.uint64(30))
+    numbers *= np.uint64(0xBF58476D1CE4E5B9)
+    numbers ^= numbers >> np.uint64(27)
+    numbers *= np.uint64(0x94D049BB133111EB)
+    numbers ^= numbers >> np.uint64(31)
+    return numbers
