@@ -4,20 +4,6 @@
 KENLM_FILES = [name for name in KENLM.reference if not name.startswith("source:")]
 KENLM_GIVEN = [name for name in (KENLM.model, KENLM.sentencepiece) if name]
 KENLM_PROGRAMS = RESULTS / "models/kenlm/programs.json"
-KENLM_KEPT = RESULTS / "models/kenlm/made" / name_of_model(KENLM) / "facts.json"
-
-
-def documents_for_reference(wildcards):
-    """Documents that the model is trained on: of the sources that are asked for, or of the shards it was made from if it is made already."""
-    if not KENLM.pinned():
-        return []
-    sources = KENLM.sources_of_reference() or list(SOURCES)
-    wanted = [shard for shard in SHARDS if shard.partition("/")[0] in sources]
-    if KENLM_KEPT.is_file():
-        # A shard that is gone is not asked for: the model is there and is taken again.
-        recorded = json.loads(KENLM_KEPT.read_text(encoding="utf-8"))["shards"]
-        wanted = [shard for shard in recorded if shard in SHARDS or (RESULTS / "documents" / f"{shard}.parquet").is_file()]
-    return [RESULTS / "documents" / f"{shard}.parquet" for shard in wanted]
 
 
 rule build_kenlm:
