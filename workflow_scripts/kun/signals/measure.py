@@ -51,7 +51,7 @@ class Measurer:
         plain, form = codes_of(texts), compatible(texts)
         languages, probabilities = zip(*(language(self.language_model, text) for text in texts), strict=True)
         personal = [pii.count(text) for text in texts]
-        # The fingerprints come last: rensa leaves the vector registers in a state in which fastText takes nearly twice the time.
+        # The fingerprints come last: fastText was measured to take half as long again, and more, when called right after rensa.
         columns = {
             "id": ids,
             "characters": plain.lengths,
