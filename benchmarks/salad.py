@@ -1,9 +1,9 @@
 """Does perplexity find garbage? Texts that are known to be word salad among all others, under each model that the project can have.
 
-The texts are read, cleaned and identified as a run does it. They are halved by near-duplicate group, so that copies of a text, exact or near,
-never sit in both halves. A model is trained on one half, without garbage and without texts that were Traditional, and measures the other;
-so no text is measured by a model that has read it, and the values of both halves are cut together. All others count when it comes to
-what is lost, those that were Traditional included.
+The texts are read, cleaned and identified as a run does it. They are halved by near-duplicate group, so that exact copies of a text never
+sit in both halves, and near ones hardly ever. A model is trained on one half, without garbage and without texts that were Traditional, and
+measures the other; so no text is measured by a model that has read it, and the values of both halves are cut together. All others count
+when it comes to what is lost, those that were Traditional included.
 """
 
 import argparse
