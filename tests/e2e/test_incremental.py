@@ -7,7 +7,7 @@ from e2e.conftest import Project, finished_jobs, jobs_of
 from kun.books.tables import read_rows
 from kun.corpus.locators import read_record
 
-AGGREGATES = {"find_duplicates": 1, "know_duplicates": 1, "assemble": 1, "export": 1, "report": 1, "all": 1}
+AGGREGATES = {"find_duplicates": 1, "know_duplicates": 1, "survey_perplexity": 1, "assemble": 1, "export": 1, "report": 1, "all": 1}
 CHAIN = ("ingest", "measure", "select_primary", "label", "score", "select_instructions", "polish", "check_answers")
 
 
@@ -122,7 +122,7 @@ def test_what_other_changes_would_run(finished: Project, tmp_path: Path) -> None
     per_shard = {"check_answers": 4, "assemble": 1, "export": 1, "report": 1, "all": 1}
     assert after("workflow_scripts/kun/selection/answers.py", "GRAM = 8", "GRAM = 6") == per_shard
     assert after("workflow_scripts/kun/selection/answers.py", "# characters", "# characters!") == {}
-    assert after("workflow_scripts/kun/report/page.html.jinja", "<h1>", "<h1 >") == {"report": 1, "all": 1}
+    assert after("workflow_scripts/kun/report/page.html.jinja", "<h1>", "<h1 >") == {"survey_perplexity": 1, "report": 1, "all": 1}
     scored = after("config/prompts/score.jinja", "请判断", "请你判断")
     assert scored["score"] == 4 and not {"label", "train_chat_model", "ingest"} & set(scored)
     chat = after("config/small.yaml", "chat:\n    epochs: 1", "chat:\n    epochs: 2")
