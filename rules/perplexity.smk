@@ -3,8 +3,6 @@
 
 
 rule build_kenlm:
-    input:
-        lock=ancient(Path(workflow.basedir) / "envs/requirements.lock"),
     output:
         KENLM_PROGRAMS,
     log:
@@ -20,7 +18,7 @@ rule build_kenlm:
     message:
         "Find lmplz, or build it"
     shell:
-        'python "$KUN_SCRIPTS/build_kenlm.py" --lock {input.lock:q} --into {params.into:q} --description {output:q} 2>&1 | tee {log:q}'
+        'python "$KUN_SCRIPTS/build_kenlm.py" --lock "$KUN_SCRIPTS/../envs/requirements.lock" --into {params.into:q} --description {output:q} 2>&1 | tee {log:q}'
 
 
 rule train_kenlm:
