@@ -355,7 +355,18 @@ def test_label_with_a_full_journal_imports_neither_torch_nor_transformers(root: 
     writer = TableWriter(tmp_path / "primary.parquet", PRIMARY)
     texts = ["北京是中国的首都。", "苹果富含维生素。", "抱歉"]
     for text in texts:
-        writer.add({"id": text, "text": text, "title": "", "category": "", "locator": "", "tokens": 5, "perplexity": 1.0})
+        writer.add(
+            {
+                "id": text,
+                "text": text,
+                "title": "",
+                "category": "",
+                "locator": "",
+                "tokens": 5,
+                "perplexity": 1.0,
+                "causal_perplexity": None,
+            }
+        )
     writer.close()
     prompt = read_prompt(root / "config/prompts/label.jinja", "text")
     keys = [Request(ask_with(prompt, text=text), Generate(**Decoding().model_dump())).key("m") for text in texts]
