@@ -51,7 +51,7 @@ def test_pieces_trained_on_a_source_and_a_cut_taken_of_a_reference(finished: Pro
     reference = project.path("data/好文.jsonl")
     texts = ["酒店的早餐品种很多，房间也很干净，下次还会再来。", "这本书写得很好，看完以后很有启发。", "服务员的态度很热情。"] * 4
     reference.write_text("".join(json.dumps({"text": text}, ensure_ascii=False) + "\n" for text in texts), encoding="utf-8")
-    kenlm = {"reference": ["data/reference.jsonl", "source:skypile"], "unit": "sentencepiece", "pieces": 1000, "order": 3}
+    kenlm = {"reference": ["data/reference.jsonl", "source:skypile"], "unit": "sentencepiece", "pieces": 4000, "order": 3}
     kenlm |= {"memory": "200M", "structure": "trie", "quantise": 8, "cut": {"percentile": 90, "percentile_of": ["data/好文.jsonl"]}}
     with_perplexity(project, {"kenlm": kenlm})
     ran = finished_jobs(project.snakemake("corpus"))
