@@ -10,8 +10,8 @@ import orjson
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "workflow_scripts"))
 
+from build_kenlm import find
 from kun.signals.kenlm_words import characters
-from train_kenlm import program
 
 PEERS = Path(__file__).resolve().parent / "peers"
 
@@ -23,7 +23,7 @@ def train_kenlm(text: Path, order: int, into: Path) -> Path:
         stream.writelines(f"{line}\n" for row in source if (line := characters(orjson.loads(row)["text"])))
     _run(
         [
-            program("lmplz"),
+            _program("lmplz"),
             "-o",
             str(order),
             "-S",
@@ -37,7 +37,7 @@ def train_kenlm(text: Path, order: int, into: Path) -> Path:
             str(arpa),
         ]
     )
-    _run([program("build_binary"), "probing", str(arpa), str(model)])
+    _run([_program("build_binary"), "probing", str(arpa), str(model)])
     return model
 
 
@@ -63,6 +63,10 @@ def _forms() -> Iterator[tuple[int, str]]:
         form = characters(chr(code)).replace(" ", "")
         if form != chr(code):
             yield code, form
+
+
+def _program(name: str) -> str:
+    return find(name) or sys.exit(f"{name} is neither beside this Python nor on PATH; `make install` builds it")
 
 
 def _run(command: list[str]) -> None:
