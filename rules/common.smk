@@ -32,13 +32,14 @@ except (BadConfiguration, NoPlan) as fault:
 RESULTS = Path(SETTINGS.results)
 SHARDS = {shard.id(): shard for shard in PLAN}
 SOURCES = {source.name: source for source in SETTINGS.corpus.sources}
+REFERENCE = "_reference"  # stands where a source stands in paths; no source's name begins so
 KENLM = SETTINGS.perplexity.kenlm
 GIVEN = [role for role in ("label", "point", "answer") if SETTINGS.models.given(role)]
 TRUST = ["--trust-remote-code"] if SETTINGS.models.trust_remote_code else []
 
 
 wildcard_constraints:
-    source="|".join([*SOURCES, "_reference"]),
+    source="|".join([*SOURCES, REFERENCE]),
     shard="[^/]+",
     column="|".join(FOLDERS),
 
@@ -107,7 +108,6 @@ CUTS = {
     "score": Cut(minimum=SETTINGS.score.threshold, low_percentile=SETTINGS.score.percentile, doubt=0),
 }
 PERPLEXITIES = [column for column in CUTS if column != "score"]
-REFERENCE = "_reference"  # stands where a source stands in paths; no source's name begins so
 CALIBRATIONS = [RESULTS / f"calibration/{column}.json" for column in PERPLEXITIES]
 PINNED = [*([KENLM_MADE] if "kenlm" in MEASURED else []), *CALIBRATIONS]
 

@@ -82,9 +82,9 @@ rule read_reference:
     input:
         reference_files,
     output:
-        documents=RESULTS / "documents/_reference/{column}.parquet",
-        dropped=RESULTS / "documents/_reference/{column}.dropped.parquet",
-        ledger=RESULTS / "documents/_reference/{column}.ledger.json",
+        documents=RESULTS / "documents" / REFERENCE / "{column}.parquet",
+        dropped=RESULTS / "documents" / REFERENCE / "{column}.dropped.parquet",
+        ledger=RESULTS / "documents" / REFERENCE / "{column}.ledger.json",
     log:
         RESULTS / "logs/read_reference/{column}.log",
     benchmark:

@@ -78,7 +78,7 @@ def main() -> None:
         shards = sampled_shards(pins["shards"], ids_of_plan(arguments.plan), cut.percentile_of == "source")
         tables = {shard: arguments.results / FOLDERS[column] / f"{shard}.parquet" for shard in shards}
         made = by_sample(tables, column, cut, pins)
-        pins["shards"] = pins["shards"] + [shard for shard in shards if shard not in set(pins["shards"])]
+        pins["shards"] = list(dict.fromkeys([*pins["shards"], *shards]))
         write(pin_file, pins)
     before = f"{in_words(json.loads(output.read_text(encoding='utf-8')))} → " if output.is_file() else ""
     print(f"calibrate: {column} {before}{in_words(made)}", file=sys.stderr)

@@ -17,14 +17,8 @@ from kun.settings.perplexity import Kenlm
 from kun.signals.kenlm_perplexity import load
 from kun.signals.kenlm_training import name_of_model
 from kun.signals.piece_training import NoPieces, sample_of, train_pieces
+from ngram_texts import GOOD, ODD
 
-GOOD = [
-    "今天天气很好，我们去公园散步。",
-    "他昨天去图书馆借了两本书。",
-    "我们学校的图书馆很大，书也很多。",
-    "公园里的花开得很好看。",
-]
-ODD = ["\ufeff控制\x00字符\x1b", "<s> </s> <unk>", "\u3000\u3000全角１２ＡＢ", "", "\u0085", "👩‍🚀表情", "一", "繁體\u2028字"]
 PROGRAMS = {name: shutil.which(name, path=Path(sys.executable).parent) or shutil.which(name) for name in ("lmplz", "build_binary")}
 
 

@@ -22,14 +22,8 @@ from kun.signals.kenlm_forms import NORMALISERS, ccnet, datatrove, kun
 from kun.signals.kenlm_perplexity import AT_ONCE, identity, load, log10_probability
 from kun.signals.kenlm_words import Line, characters, line_of_characters, line_of_tokens, lines_of_pieces
 from kun.signals.piece_training import train_pieces
+from ngram_texts import GOOD, ODD
 
-GOOD = [
-    "今天天气很好，我们去公园散步。",
-    "他昨天去图书馆借了两本书。",
-    "我们学校的图书馆很大，书也很多。",
-    "公园里的花开得很好看。",
-]
-ODD = ["\ufeff控制\x00字符\x1b", "<s> </s> <unk>", "\u3000\u3000全角１２ＡＢ", "", "\u0085", "👩‍🚀表情", "一", "繁體\u2028字"]
 TEXTS = [
     *GOOD,
     "２０２１年１２月，３．５％…",

@@ -20,8 +20,8 @@ from kun.signals.kenlm_forms import APART
 from kun.signals.language import language, language_model
 from kun.signals.markup import markup_share
 from kun.signals.measure import SCHEMA, Measurer
-from kun.signals.pieces import Memory
 from kun.signals.repetition import GRAM, repeated_grams, repeated_lines
+from kun.signals.token_pieces import Memory
 from kun.signals.tokens import TokenCounter
 
 TEXT = "今年的中秋节，我们一家人到海边看月亮。\n\n晚上八点，潮水退了，孩子们在沙滩上跑来跑去！"

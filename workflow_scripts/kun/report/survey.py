@@ -53,7 +53,7 @@ class Survey:
             counts[number] += count
             self.by_length[length][number] += count
             self.tokens[length] += tokens
-        factor = allowance(band.doubt, pl.col("tokens")) if band.doubt else pl.lit(1.0)
+        factor = allowance(band.doubt, pl.col("tokens"))
         for end, cut, judged in (("low", band.low, pl.col("value") * factor), ("high", band.high, pl.col("value") / factor)):
             if cut is None:
                 continue

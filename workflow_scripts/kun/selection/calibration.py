@@ -36,7 +36,7 @@ def _cut_of(name: str, tables: list[Path], column: str, cut: Cut) -> dict[str, A
         where = "" if name == ALL else f" of source {name}"
         raise SystemExit(f"no document{where} has a {column}: there is nothing to take a percentile of")
     # What is held against the cut is a value less what its length excuses; so the percentile is of that as well.
-    factor = allowance(cut.doubt, pl.col("tokens")) if cut.doubt else pl.lit(1.0)
+    factor = allowance(cut.doubt, pl.col("tokens"))
     upper, lower = (sample.select(value).to_series() for value in (pl.col(column) / factor, pl.col(column) * factor))
     return {
         "low": _rounded(math.floor, lower, cut.low_percentile) if cut.low_percentile is not None else cut.minimum,

@@ -11,10 +11,11 @@ def sampled_shards(pinned: list[str], plan: list[str], by_source: bool) -> list[
 
     By source, those of a source that has no pinned one come along: it gets a cut of its own and moves none.
     """
-    left = [shard for shard in plan if shard in set(pinned)]
+    known = set(pinned)
+    left = [shard for shard in plan if shard in known]
     if not left:
         return plan
     if not by_source:
         return left
-    known = {shard.split("/")[0] for shard in left}
-    return [shard for shard in plan if shard in set(left) or shard.split("/")[0] not in known]
+    sources = {shard.split("/")[0] for shard in left}
+    return [shard for shard in plan if shard in known or shard.split("/")[0] not in sources]

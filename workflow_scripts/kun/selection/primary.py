@@ -51,7 +51,7 @@ def _questions(settings: Primary) -> list[Question]:
 def _about(column: str, band: Band) -> Iterator[Question]:
     """A text without a value (the model found nothing to read in it) is beyond any upper cut."""
     value = pl.col(column).cast(pl.Float64)
-    factor = allowance(band.doubt, pl.col(TOKENS[column])) if band.doubt else pl.lit(1.0)
+    factor = allowance(band.doubt, pl.col(TOKENS[column]))
     if band.high is not None:
         yield f"high_{column}", value > band.high * factor, pl.format("{} > {}", value.round(1), (band.high * factor).round(1))
         yield f"high_{column}", value.is_null(), pl.lit("nothing in it that the model could read")
@@ -60,8 +60,8 @@ def _about(column: str, band: Band) -> Iterator[Question]:
 
 
 def allowance(doubt: float, tokens: pl.Expr) -> pl.Expr:
-    """The factor by which a text of so many tokens may be beyond a cut."""
-    return (doubt / tokens.cast(pl.Float64).sqrt()).exp()
+    """The factor by which a text of so many tokens may be beyond a cut; 1 without doubt, however many there are or whether it is known."""
+    return pl.lit(1.0) if not doubt else (doubt / tokens.cast(pl.Float64).sqrt()).exp()
 
 
 def _limit(share: float) -> pl.Expr:

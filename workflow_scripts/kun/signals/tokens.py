@@ -11,9 +11,9 @@ from itertools import pairwise
 import numpy as np
 from tokenizers import Encoding, Tokenizer
 
-from kun.signals.cuts import COMMA, Cuts, is_bytewise, may_be_cut
 from kun.signals.forms import codes_of
-from kun.signals.pieces import Memory, Pieces
+from kun.signals.token_cuts import COMMA, Cuts, is_bytewise, may_be_cut
+from kun.signals.token_pieces import Memory, Pieces
 
 
 class TokenCounter:
