@@ -318,8 +318,10 @@ def test_memory_stays_far_below_batch_times_length_times_vocabulary(root):
         done = subprocess.run([sys.executable, "-c", PEAK, way], cwd=root, capture_output=True, text=True, check=True)
         return int(done.stdout)
 
-    assert megabytes("as it is") < 600
-    assert megabytes("unbounded") > 1200  # so this test can fail
+    bounded = megabytes("as it is")
+    assert bounded < 600
+    # So this test can fail. How much more it takes is the allocator's affair; one batch's logits alone are 8,192 × 30,000 floats.
+    assert megabytes("unbounded") > 1.5 * bounded
 
 
 # --------------------------------------------------------------------------------------------------------------- program
