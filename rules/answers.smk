@@ -32,7 +32,7 @@ rule polish:
         "Polish the answers of {wildcards.source}/{wildcards.shard}"
     shell:
         'python "$KUN_SCRIPTS/polish.py" --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}'
-        " --settings {params.settings:q} --engine {params.engine:q} {params.trust} --store {params.store:q}"
+        " --settings {params.settings:q} --engine {params.engine:q} --gpus {resources.gpu} {params.trust} --store {params.store:q}"
         " --name 'polish {wildcards.source}/{wildcards.shard}' --output {output.records:q} 2>&1 | tee {log:q}"
 
 

@@ -250,14 +250,18 @@ def polish_prompt_of_training():
     return [SETTINGS.polish.prompt] if SETTINGS.training.grounded else []
 
 
+def in_words(figures):
+    return " ".join(f"{name}={value:g}" for name, value in figures.items())
+
+
 def facts_for_people():
     """Settings that card and report state."""
     return {
         "method": "label each text, score the instruction alone, polish the text into an answer",
         "length limit": f"{SETTINGS.primary.max_tokens} tokens",
         "rules": f"{SETTINGS.instructions.rules} for instructions, {SETTINGS.answers.rules} for answers",
-        "instructions drawn with": str(SETTINGS.label.decoding),
-        "answers drawn with": str(SETTINGS.polish.decoding),
+        "instructions drawn with": in_words(SETTINGS.label.decoding.drawn()),
+        "answers drawn with": in_words(SETTINGS.polish.decoding.drawn()),
     }
 
 

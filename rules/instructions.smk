@@ -33,7 +33,7 @@ rule label:
         "Write instructions for {wildcards.source}/{wildcards.shard}"
     shell:
         'python "$KUN_SCRIPTS/label.py" --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}'
-        " --settings {params.settings:q} --engine {params.engine:q} {params.trust} --store {params.store:q}"
+        " --settings {params.settings:q} --engine {params.engine:q} --gpus {resources.gpu} {params.trust} --store {params.store:q}"
         " --name 'label {wildcards.source}/{wildcards.shard}' --output {output.records:q} 2>&1 | tee {log:q}"
 
 
@@ -68,7 +68,7 @@ rule score:
         "Score the instructions of {wildcards.source}/{wildcards.shard}"
     shell:
         'python "$KUN_SCRIPTS/score.py" --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}'
-        " --settings {params.settings:q} --engine {params.engine:q} {params.trust} --store {params.store:q}"
+        " --settings {params.settings:q} --engine {params.engine:q} --gpus {resources.gpu} {params.trust} --store {params.store:q}"
         " --name 'score {wildcards.source}/{wildcards.shard}' --output {output.records:q} 2>&1 | tee {log:q}"
 
 

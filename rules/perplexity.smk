@@ -83,5 +83,5 @@ rule measure_causal:
         "Read {wildcards.source}/{wildcards.shard} with the causal model"
     shell:
         'python "$KUN_SCRIPTS/measure_causal.py" --documents {input.documents:q} --model {input.model:q}'
-        " --settings {params.settings:q} --engine {params.engine:q} {params.trust} --store {params.store:q}"
+        " --settings {params.settings:q} --engine {params.engine:q} --gpus {resources.gpu} {params.trust} --store {params.store:q}"
         " --name 'measure_causal {wildcards.source}/{wildcards.shard}' --output {output.perplexities:q} 2>&1 | tee {log:q}"

@@ -5,7 +5,6 @@ gave no finite probabilities for, has no perplexity. How many there are of each 
 """
 
 import argparse
-import json
 from collections import Counter
 from collections.abc import Iterator
 from itertools import groupby
@@ -16,11 +15,8 @@ import pyarrow as pa
 
 from kun.books.stage import Stage
 from kun.books.tables import count_rows, read_columns
-from kun.completions.ask import ask
-from kun.completions.engines import load_engine
+from kun.completions.job import add_engine_arguments, answered, described_model
 from kun.completions.requests import Completion, Message, Read, Request
-from kun.completions.store import Store
-from kun.settings.completions import Engine
 from kun.settings.perplexity import Causal
 from kun.signals.causal_perplexity import identity, perplexity
 
@@ -34,11 +30,11 @@ SCHEMA = pa.schema(
 AT_ONCE = 512  # texts: an engine cuts them into what it computes by their tokens, and a kill loses at most these
 
 
-def requests_of(documents: Path, read: Read) -> Iterator[tuple[tuple[int, str], Request]]:
-    """((number of the row group, id), request) for every document."""
+def requests_of(documents: Path, read: Read) -> Iterator[tuple[tuple[int, str], list[Request]]]:
+    """((number of the row group, id), its request) for every document."""
     for number, batch in enumerate(read_columns(documents, ["id", "text"])):
         for name, text in zip(batch["id"], batch["text"], strict=True):
-            yield (number, name), Request((Message("user", text),), read)
+            yield (number, name), [Request((Message("user", text),), read)]
 
 
 def columns(ids: list[str], completions: list[Completion]) -> dict[str, Any]:
@@ -58,39 +54,25 @@ def without_perplexity(completions: list[Completion]) -> Counter[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--documents", type=Path, required=True)
-    parser.add_argument("--model", type=Path, required=True, help="the model's description, by locate_model")
     parser.add_argument("--settings", type=Causal.model_validate_json, required=True, help="perplexity.causal, as JSON")
-    parser.add_argument("--engine", type=Engine.model_validate_json, required=True, help="the engine section, as JSON")
-    parser.add_argument("--trust-remote-code", action="store_true")
-    parser.add_argument("--store", type=Path, required=True, help="folder of the shard's journal of completions")
-    parser.add_argument("--name", required=True, help="stage and shard, for the progress shown")
+    add_engine_arguments(parser)
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
-    model = json.loads(arguments.model.read_text(encoding="utf-8"))
     causal = arguments.settings
     read = Read(causal.tokens, causal.stride)
-    identities = {"causal_perplexity": identity(model["fingerprint"], causal.tokens, causal.stride)}
-    store = Store(arguments.store)
-
-    def load():
-        return load_engine(model, arguments.engine, arguments.trust_remote_code, store)
-
+    identities = {"causal_perplexity": identity(described_model(arguments)["fingerprint"], causal.tokens, causal.stride)}
     with Stage("measure_causal", arguments.output, SCHEMA, identities) as stage:
         asked = requests_of(arguments.documents, read)
         tokens, without = 0, Counter()
-        try:
-            total = count_rows(arguments.documents)
-            answered = ask(asked, model["fingerprint"], store, load, AT_ONCE, arguments.name, total)
-            for _, group in groupby(answered, key=lambda pair: pair[0][0]):
-                records, completions = zip(*group, strict=True)
-                stage.take(len(records))
-                made = columns([name for _, name in records], list(completions))
-                stage.keep_columns(made)
-                tokens += sum(made["causal_tokens"])
-                without += without_perplexity(list(completions))
-        finally:
-            store.close()
+        found = answered(arguments, asked, count_rows(arguments.documents), AT_ONCE)
+        for _, group in groupby(found, key=lambda pair: pair[0][0]):
+            records, completions = zip(*((record, completion) for record, [completion] in group), strict=True)
+            stage.take(len(records))
+            made = columns([name for _, name in records], list(completions))
+            stage.keep_columns(made)
+            tokens += sum(made["causal_tokens"])
+            without += without_perplexity(list(completions))
         stage.notes = {**identities, "tokens": tokens, "without_perplexity": dict(sorted(without.items()))}
 
 

@@ -6,7 +6,7 @@ from kun.completions.requests import Generate, Request
 from kun.roles.columns import POLISHED
 from kun.roles.job import arguments_of_role, asked, settle
 from kun.roles.polish import answer_of
-from kun.roles.prompt import ask_with, read_prompt
+from kun.roles.prompt import read_prompt, request_with
 from kun.settings.roles import Polish
 
 
@@ -16,15 +16,16 @@ def main() -> None:
     arguments = parser.parse_args()
 
     prompt = read_prompt(arguments.prompt, "text", "instruction")
-    decoding = Generate(**arguments.settings.decoding.model_dump())
+    decoding = Generate(**arguments.settings.decoding.drawn())
 
-    def to_request(row: Row) -> Request:
-        return Request(ask_with(prompt, text=row["text"], instruction=row["instruction"]), decoding)
+    def to_requests(row: Row) -> list[Request]:
+        return [request_with(prompt, decoding, text=row["text"], instruction=row["instruction"])]
 
     with Stage("polish", arguments.output, POLISHED) as stage:
-        for row, completion, model in asked(arguments, stage, to_request):
+        for row, [completion], model in asked(arguments, stage, to_requests, speculate=arguments.settings.speculate):
             outcome = answer_of(completion)
-            settle(stage, row | {"output": outcome.text, "output_raw": completion.text, "answer_model": model}, outcome)
+            row |= {"output": outcome.text, "output_raw": completion.text, "answer_model": model, "answer_cut": completion.cut}
+            settle(stage, row, outcome)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""select_instructions: which scored instructions go on to be answered."""
+"""select_instructions: which scored instruction of each text goes on to be answered, if any."""
 
 import argparse
 from collections import Counter
@@ -6,7 +6,8 @@ from pathlib import Path
 
 from kun.books.stage import Stage
 from kun.books.tables import read_rows
-from kun.roles.columns import SCORED
+from kun.roles.columns import CURATED
+from kun.selection.candidates import with_best
 from kun.selection.cut import ALL, Cuts
 from kun.selection.instructions import InstructionRules
 from kun.settings.roles import Instructions
@@ -25,10 +26,11 @@ def main() -> None:
     least_score = Cuts.read(arguments.calibration).for_table(arguments.records, ALL).low
     rules = InstructionRules(arguments.settings, least_score)
     words: Counter[str] = Counter()
-    with Stage("select_instructions", arguments.output, SCORED) as stage:
-        for row in read_rows(arguments.records):
+    with Stage("select_instructions", arguments.output, CURATED) as stage:
+        for scored in read_rows(arguments.records):
             stage.take()
-            if reason := rules.reason_to_drop(row["instruction"], row["score"]):
+            row, reason = with_best(scored, rules.reason_to_drop)
+            if reason:
                 stage.drop(row, *reason)
                 words.update([reason[1]] if reason[0] == "instruction_words" else [])
             else:

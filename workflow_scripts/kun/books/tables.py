@@ -37,6 +37,7 @@ class TableWriter:
         # Texts, ids and fingerprints hardly repeat: dictionaries and statistics of them would cost time and save nothing.
         self.parquet = pq.ParquetWriter(self.partial, self.schema, compression="zstd", use_dictionary=False, write_statistics=False)
         self.texts = [field.name for field in schema if pa.types.is_string(field.type)]
+        self.lists = [field.name for field in schema if field.type == pa.list_(pa.string())]
         self.rows: list[Row] = []
         self.waiting = 0  # characters of the rows that are not written yet
         self.count = 0
@@ -49,6 +50,7 @@ class TableWriter:
         self.rows.append(row)
         self.count += 1
         self.waiting += sum([len(row[name] or "") for name in self.texts])
+        self.waiting += sum([len(text) for name in self.lists for text in row[name] or ()])
         if len(self.rows) >= BATCH or self.waiting >= LARGEST:
             self._flush()
 
@@ -93,9 +95,15 @@ class ContentDigest:
 
     def __init__(self) -> None:
         self.nulls, self.lengths, self.values = (hashlib.blake2b(digest_size=16) for _ in range(3))
+        self.elements: ContentDigest | None = None
 
     def update(self, array: pa.Array) -> None:
         self.nulls.update(array.is_null().cast(pa.uint8()).to_numpy().tobytes())
+        if pa.types.is_list(array.type):
+            self.elements = self.elements or ContentDigest()
+            self.lengths.update(array.value_lengths().fill_null(0).to_numpy().tobytes())
+            self.elements.update(array.flatten())
+            return
         if array.null_count:
             array = array.fill_null("" if pa.types.is_string(array.type) else 0)
         if pa.types.is_string(array.type):
@@ -110,7 +118,8 @@ class ContentDigest:
             self.values.update(array.to_numpy(zero_copy_only=False).tobytes())
 
     def digest(self) -> bytes:
-        return self.nulls.digest() + self.lengths.digest() + self.values.digest()
+        of_elements = self.elements.digest() if self.elements else b""
+        return self.nulls.digest() + self.lengths.digest() + self.values.digest() + of_elements
 
 
 def read_rows(path: Path, columns: list[str] | None = None) -> Iterator[Row]:

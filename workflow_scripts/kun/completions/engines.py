@@ -7,11 +7,17 @@ from kun.completions.store import Store
 from kun.settings.completions import Engine
 
 
-def load_engine(model: dict[str, Any], settings: Engine, trust_remote_code: bool, store: Store) -> Running:
-    """The engine that `settings` name, with the described model; what it answers goes into the store from now on bears its versions."""
+def load_engine(
+    model: dict[str, Any], settings: Engine, trust_remote_code: bool, store: Store, gpus: int = 0, speculate: int = 0
+) -> Running:
+    """The engine that `settings` name, with the described model, on so many GPUs; `speculate`: tokens that vLLM guesses from the prompt.
+    What it answers goes into the store from now on bears its versions."""
     if settings.name == "vllm":
-        from kun.completions.vllm_engine import VllmEngine as Chosen
-    else:
-        from kun.completions.transformers_engine import TransformersEngine as Chosen
-    store.engine = Chosen.version()
-    return Chosen(model["path"], settings, model.get("chat_template"), trust_remote_code)
+        from kun.completions.vllm_engine import VllmEngine
+
+        store.engine |= VllmEngine.version()
+        return VllmEngine(model["path"], settings, model.get("chat_template"), trust_remote_code, gpus, speculate)
+    from kun.completions.transformers_engine import TransformersEngine
+
+    store.engine |= TransformersEngine.version()
+    return TransformersEngine(model["path"], settings, model.get("chat_template"), trust_remote_code)

@@ -1,7 +1,7 @@
 """What is asked of a language model and what comes back, independent of any engine."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
 from math import isfinite
 from typing import Literal
 
@@ -66,24 +66,42 @@ class Read:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """The text that a prompt shows: what is cut where the prompt does not fit. `messages` makes the prompt of a beginning of it."""
+
+    text: str
+    messages: Callable[[str], tuple[Message, ...]]
+
+
+@dataclass(frozen=True)
 class Request:
+    """A question. `candidate` numbers the draws where several answers to one prompt are wanted."""
+
     messages: tuple[Message, ...]
     decoding: Generate | Choose | Read
+    candidate: int = 0
+    shown: Shown | None = field(default=None, compare=False)
 
     def key(self, model_fingerprint: str) -> str:
-        """Identity of the question: model, prompt and decoding. Equal keys have equal answers, whichever record asks."""
+        """Identity of the question: model, prompt, decoding and candidate. Equal keys have equal answers, whichever record asks; where a
+        text is cut for an engine is no part of it, so that looking for an answer needs no tokenizer."""
         kind = type(self.decoding).__name__
-        return digest_of_value([model_fingerprint, [asdict(message) for message in self.messages], kind, asdict(self.decoding)])
+        draw = [self.candidate] if self.candidate else []
+        return digest_of_value(
+            [model_fingerprint, [asdict(message) for message in self.messages], kind, asdict(self.decoding), *draw]
+        )
 
-    def seed(self, model_fingerprint: str) -> int:
-        """Where its chance comes from: the key, so neither order nor company of a request matters."""
-        return seed_from(self.key(model_fingerprint))
+
+def seed_of(key: str) -> int:
+    """Where a request's chance comes from: its key, so neither order nor company of a request matters."""
+    return seed_from(key)
 
 
 @dataclass(frozen=True, slots=True)
 class Completion:
     """An answer as the engine gave it. `logprobs` are natural ones over the whole vocabulary: for Choose, in the order of `among`; for
-    Read, one value, the sum over the text's `prompt_tokens` scored tokens.
+    Read, one value, the sum over the text's `prompt_tokens` scored tokens. `cut`: how many characters of the text that the request
+    shows the model saw, or None where it saw all of it.
 
     A request that cannot be answered (its prompt is longer than the model's context) comes back as failed, with the reason as text.
     """
@@ -93,6 +111,7 @@ class Completion:
     prompt_tokens: int
     output_tokens: int
     logprobs: tuple[float, ...] = ()
+    cut: int | None = None
 
 
 NOT_FINITE = "the model gave no finite probabilities; try engine.dtype: float32"  # what a half precision does when it overflows
@@ -103,12 +122,12 @@ def does_not_fit(context: int, prompt_tokens: int) -> Completion:
     return Completion(f"the prompt does not fit into the model's context of {context} tokens", "failed", prompt_tokens, 0)
 
 
-def completion_of_choice(choose: Choose, logprobs: Sequence[float], prompt_tokens: int) -> Completion:
+def completion_of_choice(choose: Choose, logprobs: Sequence[float], prompt_tokens: int, cut: int | None = None) -> Completion:
     """The likeliest of the words, with the log-probabilities of all, which are in the order of `among`."""
     if not all(map(isfinite, logprobs)):
-        return Completion(NOT_FINITE, "failed", prompt_tokens, 0)
+        return Completion(NOT_FINITE, "failed", prompt_tokens, 0, cut=cut)
     likeliest = max(range(len(logprobs)), key=logprobs.__getitem__)
-    return Completion(choose.among[likeliest], "choice", prompt_tokens, 1, tuple(round(value, 6) for value in logprobs))
+    return Completion(choose.among[likeliest], "choice", prompt_tokens, 1, tuple(round(value, 6) for value in logprobs), cut)
 
 
 def completion_of_read(read: Read, length: int, total: float) -> Completion:

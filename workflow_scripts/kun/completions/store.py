@@ -1,65 +1,236 @@
-"""The completion store: a journal of what a model answered, so that nothing is asked twice.
+"""The completion store: what a model answered about a shard's records, so that nothing is asked twice.
 
-A journal is a folder of segments; each process appends to a segment of its own, so several may write on a shared file system.
-A segment is JSON lines; a line holds the answers of one batch, so a line torn by a kill loses a whole batch, which is then
-computed again as it was. The first answer recorded for a key is the truth: engines do not promise the same one twice.
+A store is a journal in a folder of its own. It is read through an index, so its answers are in memory only while they are looked at. A
+key that it lacks is looked for in the journals beside it, the source's other shards: a text that has moved to another shard (other
+sizes of shards, a renamed file) has its answer there; it is copied. The first answer recorded for a key is the truth: engines do not
+promise the same one twice. A failed answer is known only under the settings of the engine that it came under: others may do better.
 """
 
 import os
-import socket
+import threading
 import time
-import uuid
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
+import numpy as np
 
+from kun.completions.journal import answers_of, halves, lines_for, new_segment, saved_index, scan, segments
 from kun.completions.requests import Completion
+
+ANSWERS, SECONDS = 64, 2.0  # at most so many answers, so long, are not on disk yet
+MERGED = 65_536  # answers of this process that are indexed one by one before they join the sorted index
 
 
 class Store:
-    """`get` what is known; `add` a batch, which is on disk when `add` returns. Engine and version go into each line, for the record.
+    """`read` what is known; `add` what came together, which stays together: on disk are all of it or nothing.
 
-    A failed answer is known to this run only: the next one asks again, perhaps with other settings of the engine.
+    What is added is on disk after 64 answers or two seconds, whichever is first, and at `close`. `engine` (a digest of its `settings`, and
+    once it runs its name and versions) goes into each line.
     """
 
     def __init__(self, folder: Path, engine: Mapping[str, Any] | None = None):
         self.folder, self.engine = folder, dict(engine or {})
-        self.known: dict[str, Completion] = {}
-        self.segment = None
-        for path in sorted(folder.glob("*.jsonl")):
-            self._load(path)
+        self.segments: list[Path] = []
+        self.damaged: set[tuple[int, int]] = set()  # (segment, offset) of lines that turned out to be unreadable
+        self._known = _Known()
+        self._own: int | None = None  # the number of this process's segment
+        self._stream = None
+        self._waiting: dict[str, Completion] = {}
+        self._since = 0.0
+        self._lock = threading.RLock()
+        self._fault: OSError | None = None
+        self._closed = threading.Event()
+        self._others: list[Path] | None = None
+        self._open()
 
-    def _load(self, path: Path) -> None:
-        with path.open("rb") as stream:
-            for line in stream:
+    def _open(self) -> None:
+        paths = segments(self.folder)
+        self.segments += [path for path in paths if path not in self.segments]
+        self._known = _Known()
+        self._failed: dict[str, Completion] = {}
+        for path in paths:
+            index, failed = scan(path, self.engine.get("settings"))
+            self._known.extend(self.segments.index(path), index, self.damaged)
+            self._failed |= failed
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._known) + len(self._failed) + len(self._waiting)
+
+    def read(self, keys: Iterable[str]) -> dict[str, Completion]:
+        """The answers that are known among those to `keys`."""
+        keys = list(dict.fromkeys(keys))
+        with self._lock:
+            found = {key: self._waiting[key] for key in keys if key in self._waiting}
+            found |= self._read([key for key in keys if key not in found])
+            found |= {key: self._failed[key] for key in keys if key in self._failed and key not in found}
+        if len(found) < len(keys):
+            found |= self._adopt([key for key in keys if key not in found])
+        return found
+
+    def _read(self, keys: list[str]) -> dict[str, Completion]:
+        places = self._known.places(keys)
+        by_line: dict[tuple[int, int], list[str]] = {}
+        for key, place in zip(keys, places, strict=True):
+            if place is not None:
+                by_line.setdefault(place, []).append(key)
+        found: dict[str, Completion] = {}
+        damage = False
+        for (number, offset), wanted in sorted(by_line.items()):
+            try:
+                answers, _ = _line_at(self.segments[number], offset)
+            except ValueError:
+                self.damaged.add((number, offset))
+                damage = True
+                continue
+            found |= {key: answers[key] for key in wanted if key in answers}
+        if damage:  # a later line may hold what this one should have
+            self._open()
+            found |= self._read([key for key in keys if key not in found])
+        return found
+
+    def _adopt(self, keys: list[str]) -> dict[str, Completion]:
+        """Answers from the journals beside this one, which are copied into it."""
+        if self._others is None:
+            beside = sorted(path for path in self.folder.parent.glob("*/") if path.name != self.folder.name)
+            self._others = [segment for folder in beside for segment in segments(folder)]
+        found: dict[str, Completion] = {}
+        wanted = halves("".join(keys))
+        for segment in self._others:
+            index = saved_index(segment)
+            offsets = np.unique(index[np.isin(index[:, 0], wanted), 1])
+            for offset in offsets.tolist():
                 try:
-                    batch = orjson.loads(line)
-                except orjson.JSONDecodeError:
-                    continue  # torn by a kill: the batch counts as never asked
-                for key, answer in batch["answers"].items():
-                    answer["logprobs"] = tuple(answer.get("logprobs", ()))
-                    self.known.setdefault(key, Completion(**answer))
-
-    def get(self, key: str) -> Completion | None:
-        return self.known.get(key)
+                    answers, engine = _line_at(segment, offset)
+                except (ValueError, OSError):
+                    continue
+                here = {key: answers[key] for key in keys if key in answers and key not in found}
+                if here:
+                    self._write(here, engine)
+                    found |= here
+        return found
 
     def add(self, answers: Mapping[str, Completion]) -> None:
-        self.known |= {key: answer for key, answer in answers.items() if key not in self.known}
-        answers = {key: answer for key, answer in answers.items() if answer.finish != "failed"}
-        if not answers:
-            return
-        if self.segment is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            name = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{socket.gethostname()}-{uuid.uuid4().hex[:8]}.jsonl"
-            self.segment = (self.folder / name).open("ab")
-        line = {"engine": self.engine, "answers": {key: asdict(answer) for key, answer in answers.items()}}
-        self.segment.write(orjson.dumps(line) + b"\n")
-        self.segment.flush()
-        os.fsync(self.segment.fileno())
+        """Take up answers that came together. Raises OSError where the disk takes no more."""
+        with self._lock:
+            if self._fault:
+                raise self._fault
+            new = {key: answer for key, answer in answers.items() if key not in self._waiting}
+            if not new:
+                return
+            if not self._waiting:
+                self._since = time.monotonic()
+            self._waiting |= new
+            if self._stream is None:
+                self._begin()
+            if len(self._waiting) >= ANSWERS:
+                self.flush()
+
+    def _begin(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = new_segment(self.folder)
+        self._stream = path.open("ab")
+        self.segments.append(path)
+        self._own = len(self.segments) - 1
+        threading.Thread(target=self._flush_in_time, name="journal", daemon=True).start()
+
+    def _flush_in_time(self) -> None:
+        """An answer must not wait for the next one to be written."""
+        while not self._closed.wait(SECONDS / 4):
+            with self._lock:
+                if self._waiting and time.monotonic() - self._since >= SECONDS * 3 / 4:
+                    try:
+                        self.flush()
+                    except OSError as fault:
+                        self._fault = fault
+                        return
+
+    def flush(self) -> None:
+        """Write down what waits. Raises OSError."""
+        with self._lock:
+            if self._waiting:
+                self._write(self._waiting, self.engine)
+                self._waiting = {}
+
+    def _write(self, answers: Mapping[str, Completion], engine: Mapping[str, Any]) -> None:
+        with self._lock:
+            if self._stream is None:
+                self._begin()
+            assert self._stream is not None and self._own is not None
+            offset = self._stream.tell()
+            try:
+                self._stream.write(lines_for(answers, engine))
+                self._stream.flush()
+                os.fsync(self._stream.fileno())
+            except OSError as fault:
+                raise OSError(
+                    fault.errno,
+                    f"{fault.strerror}: the model's answers cannot be written; nothing that is there is lost",
+                    str(self.folder),
+                ) from None
+            self._known.add("".join(key for key, answer in answers.items() if answer.finish != "failed"), self._own, offset)
+            self._failed |= {key: answer for key, answer in answers.items() if answer.finish == "failed"}
 
     def close(self) -> None:
-        if self.segment is not None:
-            self.segment.close()
+        """Write what waits, and the index for those who look in from beside."""
+        self._closed.set()
+        if self._stream is None or self._stream.closed:
+            return
+        with self._lock:
+            try:
+                self.flush()
+            finally:
+                self._stream.close()
+        path = self.segments[self._own]
+        saved_index(path)
+
+
+def _line_at(segment: Path, offset: int) -> tuple[dict[str, Completion], dict[str, Any]]:
+    with segment.open("rb") as stream:
+        stream.seek(offset)
+        return answers_of(stream.readline())
+
+
+class _Known:
+    """Where the answers are: (segment's number, offset of the line) by the first half of the key. 24 bytes an answer."""
+
+    def __init__(self) -> None:
+        self.sorted = np.empty(0, dtype=np.uint64)
+        self.where = np.empty((0, 2), dtype=np.uint64)
+        self.recent: dict[int, tuple[int, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self.sorted) + len(self.recent)
+
+    def extend(self, segment: int, index: np.ndarray, without: set[tuple[int, int]]) -> None:
+        bad = np.array([offset for number, offset in without if number == segment], dtype=np.uint64)
+        index = index[~np.isin(index[:, 1], bad)]
+        self._merge(index[:, 0], np.stack([np.full(len(index), segment, dtype=np.uint64), index[:, 1]], axis=1))
+
+    def add(self, keys: str, segment: int, offset: int) -> None:
+        for half in halves(keys).tolist():
+            self.recent.setdefault(half, (segment, offset))
+        if len(self.recent) >= MERGED:
+            self._merge(
+                np.array(list(self.recent), dtype=np.uint64), np.array(list(self.recent.values()), dtype=np.uint64).reshape(-1, 2)
+            )
+            self.recent = {}
+
+    def _merge(self, found: np.ndarray, where: np.ndarray) -> None:
+        # Of several answers to a key, `unique` keeps the first, and the older ones stand in front.
+        self.sorted, first = np.unique(np.concatenate([self.sorted, found]), return_index=True)
+        self.where = np.concatenate([self.where, where])[first]
+
+    def places(self, keys: list[str]) -> list[tuple[int, int] | None]:
+        """(segment, offset) of each key's line, or None."""
+        wanted = halves("".join(keys))
+        at = np.searchsorted(self.sorted, wanted)
+        found: list[tuple[int, int] | None] = []
+        for half, place in zip(wanted.tolist(), at.tolist(), strict=True):
+            if place < len(self.sorted) and int(self.sorted[place]) == half:
+                segment, offset = self.where[place].tolist()
+                found.append((segment, offset))
+            else:
+                found.append(self.recent.get(half))
+        return found

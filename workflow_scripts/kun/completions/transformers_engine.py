@@ -4,6 +4,7 @@ A request's answer does not depend on the others of its batch, up to the roundin
 the request's own seed, and padding is masked.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.metadata import version
@@ -20,35 +21,45 @@ from transformers import (
 )
 from transformers.utils.logging import disable_progress_bar
 
+from kun.completions.ask import Asked
 from kun.completions.chat import encode_chat, encode_document, end_of_turn, single_token
+from kun.completions.fitting import Fitted, fitted, room_for_completion
 from kun.completions.hardware import precision
 from kun.completions.requests import (
     Choose,
     Completion,
     Generate,
+    Message,
     Read,
     Request,
     completion_of_choice,
     completion_of_read,
     does_not_fit,
+    seed_of,
 )
 from kun.completions.transformers_read import Reader
 from kun.settings.completions import Engine
 
 
 class SeededDraw(LogitsProcessor):
-    """Gumbel-max: adding this noise and taking the largest is a draw from the softmax. One generator a row, seeded by the request."""
+    """Draws from the softmax by one uniform number a row and step, from the request's own generator: the first token, in the order of the
+    vocabulary, at which the cumulative probability exceeds it. All others are taken out, so that the greedy choice is the draw."""
 
-    def __init__(self, seeds: Sequence[int]):
-        self.generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    def __init__(self, seeds: Sequence[int], steps: int, device: torch.device):
+        rows = [torch.rand(steps, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) for seed in seeds]
+        self.numbers = torch.stack(rows, dim=1).float().to(device)  # [steps, rows]
+        self.step = 0
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        uniform = torch.stack([torch.rand(scores.shape[-1], generator=generator) for generator in self.generators])
-        return scores.float() - torch.log(-torch.log(uniform.clamp_min(1e-20))).to(scores.device)
+        cumulative = scores.float().softmax(-1).cumsum(-1)
+        aim = self.numbers[self.step][:, None] * cumulative[:, -1:]  # the last one is not 1 to the digit
+        drawn = torch.searchsorted(cumulative, aim, right=True).clamp_max(scores.shape[-1] - 1)
+        self.step += 1
+        return torch.full_like(scores, -torch.inf).scatter_(-1, drawn, 0.0)
 
 
 class TransformersEngine:
-    """Load once, then `complete` batches of requests of one kind."""
+    """Load once, then `submit` batches and take what is `finished`: one batch at a time, computed when it is asked for."""
 
     def __init__(self, model: str, settings: Engine, chat_template: str | None = None, trust_remote_code: bool = False):
         torch.set_num_threads(settings.threads)
@@ -63,24 +74,44 @@ class TransformersEngine:
         self.model = loaded.eval().to(device)
         self.ends = end_of_turn(self.tokenizer) if self.tokenizer.chat_template else []  # texts are read without a template as well
         self.context = getattr(self.model.config, "max_position_embeddings", None) or self.tokenizer.model_max_length
+        self.batches: deque[list[Asked]] = deque()
         self.pad = self.tokenizer.pad_token_id if self.tokenizer.pad_token_id is not None else self.tokenizer.eos_token_id
 
     @staticmethod
     def version() -> dict[str, str]:
         return {"name": "transformers", "transformers": version("transformers"), "torch": version("torch")}
 
-    def complete(self, requests: Sequence[Request], seeds: Sequence[int]) -> list[Completion]:
+    @property
+    def hungry(self) -> bool:
+        return not self.batches
+
+    def submit(self, batch: list[Asked]) -> None:
+        self.batches.append(batch)
+
+    def finished(self) -> dict[str, Completion]:
+        """The next batch's answers."""
+        if not self.batches:
+            return {}
+        keys, requests = zip(*self.batches.popleft(), strict=True)
+        return dict(zip(keys, self._complete(requests, [seed_of(key) for key in keys]), strict=True))
+
+    def _complete(self, requests: Sequence[Request], seeds: Sequence[int]) -> list[Completion]:
         """Completions in the order of `requests`, which share one decoding."""
         decoding = requests[0].decoding
         if isinstance(decoding, Read):
             return self._read(requests, decoding)
-        prompts = [encode_chat(self.tokenizer, request.messages) for request in requests]
-        answers = [does_not_fit(self.context, len(prompt)) for prompt in prompts]
-        for places in self._companies(requests, prompts):
-            found = self._answers([requests[p] for p in places], [prompts[p] for p in places], [seeds[p] for p in places])
+        room = self.context - room_for_completion(self.context, decoding)
+        prompts = [fitted(request, room, self._encode) for request in requests]
+        answers = [does_not_fit(self.context, len(fit.prompt)) for fit in prompts]
+        places = [place for place, fit in enumerate(prompts) if len(fit.prompt) <= room]
+        if places:
+            found = self._answers(decoding, [prompts[place] for place in places], [seeds[place] for place in places])
             for place, answer in zip(places, found, strict=True):
                 answers[place] = answer
         return answers
+
+    def _encode(self, messages: tuple[Message, ...]) -> list[int]:
+        return encode_chat(self.tokenizer, messages)
 
     @cached_property
     def reader(self) -> Reader:
@@ -94,55 +125,53 @@ class TransformersEngine:
             for document, total in zip(documents, self.reader.sums(documents, read), strict=True)
         ]
 
-    def _companies(self, requests: Sequence[Request], prompts: list[list[int]]) -> list[list[int]]:
-        """Places of the requests that fit, as they are computed together. One that the context leaves less room than it may use is
-        alone: a batch stops at one length, and the others' answers must not end where its context does."""
-        wanted = [request.decoding.max_tokens if isinstance(request.decoding, Generate) else 1 for request in requests]
-        room = [self.context - len(prompt) for prompt in prompts]
-        together = [place for place in range(len(prompts)) if room[place] >= wanted[place]]
-        alone = [[place] for place in range(len(prompts)) if 0 < room[place] < wanted[place]]
-        return [*([together] if together else []), *alone]
-
-    def _answers(self, requests: Sequence[Request], prompts: list[list[int]], seeds: Sequence[int]) -> list[Completion]:
-        longest = max(map(len, prompts))
+    @torch.inference_mode()
+    def _answers(self, decoding: Generate | Choose, fits: list[Fitted], seeds: Sequence[int]) -> list[Completion]:
+        longest = max(len(fit.prompt) for fit in fits)
         # Padded with a token of the prompt itself: the repetition penalty looks at what is masked as well.
-        ids = torch.tensor([prompt[:1] * (longest - len(prompt)) + prompt for prompt in prompts], device=self.model.device)
-        mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=self.model.device)
-        decoding = requests[0].decoding
-        with torch.inference_mode():
-            if isinstance(decoding, Choose):
-                return self._chosen(ids, mask, decoding, prompts)
-            return self._generated(ids, mask, decoding, prompts, seeds)
+        rows = [fit.prompt[:1] * (longest - len(fit.prompt)) + fit.prompt for fit in fits]
+        ids = torch.tensor(rows, device=self.model.device)
+        mask = torch.tensor([[0] * (longest - len(fit.prompt)) + [1] * len(fit.prompt) for fit in fits], device=self.model.device)
+        if isinstance(decoding, Choose):
+            return self._chosen(ids, mask, decoding, fits)
+        return self._generated(ids, mask, decoding, fits, seeds)
 
-    def _chosen(self, ids: torch.Tensor, mask: torch.Tensor, decoding: Choose, prompts: list[list[int]]) -> list[Completion]:
+    def _chosen(self, ids: torch.Tensor, mask: torch.Tensor, decoding: Choose, fits: list[Fitted]) -> list[Completion]:
         tokens = [single_token(self.tokenizer, word) for word in decoding.among]
         logits = self.model(input_ids=ids, attention_mask=mask, position_ids=_positions(mask), logits_to_keep=1).logits[:, -1]
         logprobs = torch.log_softmax(logits.float(), dim=-1)[:, tokens].cpu()
-        return [completion_of_choice(decoding, row, len(prompt)) for row, prompt in zip(logprobs.tolist(), prompts, strict=True)]
+        return [
+            completion_of_choice(decoding, row, len(fit.prompt), fit.cut) for row, fit in zip(logprobs.tolist(), fits, strict=True)
+        ]
 
     def _generated(
-        self, ids: torch.Tensor, mask: torch.Tensor, decoding: Generate, prompts: list[list[int]], seeds: Sequence[int]
+        self, ids: torch.Tensor, mask: torch.Tensor, decoding: Generate, fits: list[Fitted], seeds: Sequence[int]
     ) -> list[Completion]:
+        steps = room_for_completion(self.context, decoding)
         draws = LogitsProcessorList()
         if decoding.temperature > 0:
-            draws += [TemperatureLogitsWarper(decoding.temperature), TopPLogitsWarper(decoding.top_p), SeededDraw(seeds)]
+            draws += [
+                TemperatureLogitsWarper(decoding.temperature),
+                TopPLogitsWarper(decoding.top_p),
+                SeededDraw(seeds, steps, self.model.device),
+            ]
         output = self.model.generate(
             input_ids=ids,
             attention_mask=mask,
             do_sample=False,  # the draw is in the processors
             logits_processor=draws,
             repetition_penalty=decoding.repetition_penalty,
-            max_new_tokens=min(decoding.max_tokens, self.context - ids.shape[1]),
+            max_new_tokens=steps,
             eos_token_id=self.ends,
             pad_token_id=self.pad,
         )
-        return [self._completion(row, len(prompt)) for row, prompt in zip(output[:, ids.shape[1] :].tolist(), prompts, strict=True)]
+        return [self._completion(row, fit) for row, fit in zip(output[:, ids.shape[1] :].tolist(), fits, strict=True)]
 
-    def _completion(self, tokens: list[int], prompt_tokens: int) -> Completion:
+    def _completion(self, tokens: list[int], fit: Fitted) -> Completion:
         end = next((place for place, token in enumerate(tokens) if token in self.ends), None)
         text = self.tokenizer.decode(tokens[:end], skip_special_tokens=True)
         finish = "length" if end is None else "stop"
-        return Completion(text, finish, prompt_tokens, len(tokens) if end is None else end + 1)
+        return Completion(text, finish, len(fit.prompt), len(tokens) if end is None else end + 1, cut=fit.cut)
 
 
 def _positions(mask: torch.Tensor) -> torch.Tensor:

@@ -1,57 +1,48 @@
-"""What the programs of the three roles share: their arguments, and asking a described model through the shard's store."""
+"""What the programs of the roles share: their arguments, and asking a described model about records through the shard's store."""
 
 import argparse
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from kun.books.stage import Stage
 from kun.books.tables import Row, count_rows, read_rows
-from kun.completions.ask import ask
-from kun.completions.engines import load_engine
+from kun.completions.job import add_engine_arguments, answered, described_model
 from kun.completions.requests import Completion, Request
-from kun.completions.store import Store
 from kun.roles.outcome import Outcome
-from kun.settings.completions import Engine
 
 
 def arguments_of_role(description: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--records", type=Path, required=True, help="Parquet of what to ask about")
-    parser.add_argument("--model", type=Path, required=True, help="the model's description, by locate_model or train_model")
-    parser.add_argument("--engine", type=Engine.model_validate_json, required=True, help="the engine section, as JSON")
-    parser.add_argument("--trust-remote-code", action="store_true")
+    add_engine_arguments(parser)
     parser.add_argument("--prompt", type=Path, required=True, help="Jinja file")
-    parser.add_argument("--store", type=Path, required=True, help="folder of the shard's journal of completions")
-    parser.add_argument("--name", required=True, help="stage and shard, for the progress shown")
     parser.add_argument("--output", type=Path, required=True)
     return parser
 
 
 def asked(
-    arguments: argparse.Namespace, stage: Stage, to_request: Callable[[Row], Request]
-) -> Iterator[tuple[Row, Completion, str]]:
-    """(record, completion, the model's fingerprint) for every record, in order; the engine is imported only if an answer is missing.
+    arguments: argparse.Namespace,
+    stage: Stage,
+    to_requests: Callable[[Row], Sequence[Request]],
+    each: int = 1,
+    **engine_options: Any,
+) -> Iterator[tuple[Row, list[Completion], str]]:
+    """(record, completions of its requests, the model's fingerprint) for every record, in order; the engine is imported only if an answer is missing.
 
-    Counts the records into the stage and their tokens into its notes.
+    Counts the records into the stage, and into its notes their tokens and how many prompts showed only the beginning of a text. `each`:
+    how many requests a record has at most, for the progress shown.
     """
-    model = json.loads(arguments.model.read_text(encoding="utf-8"))
-
-    def load():
-        return load_engine(model, arguments.engine, arguments.trust_remote_code, store)
-
-    store = Store(arguments.store)
-    requests = ((row, to_request(row)) for row in read_rows(arguments.records))
-    total = count_rows(arguments.records)
-    tokens = stage.notes = {"prompt_tokens": 0, "output_tokens": 0}
-    try:
-        for row, completion in ask(requests, model["fingerprint"], store, load, arguments.engine.batch, arguments.name, total):
-            stage.take()
-            tokens["prompt_tokens"] += completion.prompt_tokens
-            tokens["output_tokens"] += completion.output_tokens
-            yield row, completion, model["fingerprint"]
-    finally:
-        store.close()
+    fingerprint = described_model(arguments)["fingerprint"]
+    records = ((row, to_requests(row)) for row in read_rows(arguments.records))
+    stage.notes |= {"prompt_tokens": 0, "output_tokens": 0, "cut_to_fit": 0}
+    for row, completions in answered(arguments, records, each * count_rows(arguments.records), **engine_options):
+        stage.take()
+        for completion in completions:
+            stage.notes["prompt_tokens"] += completion.prompt_tokens
+            stage.notes["output_tokens"] += completion.output_tokens
+            stage.notes["cut_to_fit"] += completion.cut is not None
+        yield row, completions, fingerprint
 
 
 def settle(stage: Stage, row: Row, outcome: Outcome) -> None:

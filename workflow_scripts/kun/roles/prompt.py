@@ -5,7 +5,7 @@ from pathlib import Path
 from jinja2 import StrictUndefined, Template, TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from kun.completions.requests import Message
+from kun.completions.requests import Choose, Generate, Message, Request, Shown
 
 _environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=False, trim_blocks=True)
 
@@ -31,3 +31,16 @@ def read_prompt(path: Path, *values: str) -> Template:
 def ask_with(template: Template, **values: str) -> tuple[Message, ...]:
     """The one user message that a prompt makes of these values."""
     return (Message("user", template.render(**values).strip()),)
+
+
+def request_with(template: Template, decoding: Generate | Choose, candidate: int = 0, **values: str) -> Request:
+    """The question that a prompt makes of these values. Where it does not fit into a model's context, `text` is what may be cut."""
+    shown = Shown(values["text"], lambda text: ask_with(template, **values | {"text": text})) if "text" in values else None
+    return Request(ask_with(template, **values), decoding, candidate, shown)
+
+
+def fixed_lines(template: Template, *values: str) -> frozenset[str]:
+    """The lines of a prompt that are the same whatever the values: a completion that repeats one is quoting the prompt."""
+    marks = [f"\ue000{value}\ue001" for value in values]
+    rendered = template.render(**dict(zip(values, marks, strict=True)))
+    return frozenset(line.strip() for line in rendered.splitlines() if line.strip() and not any(mark in line for mark in marks))

@@ -13,7 +13,16 @@ class Label(Section):
         "config/prompts/label.jinja",
         description="the request that shows a text and asks for its instruction; training uses the same",
     )
-    decoding: Decoding = Field(Decoding(), description="how instructions are drawn (the defaults are Kun's)")
+    decoding: Decoding = Field(Decoding(), description="how instructions are drawn")
+    candidates: int = Field(
+        1, ge=1, le=16, description="instructions drawn for each text; the best by score that passes the rules is taken"
+    )
+
+    @model_validator(mode="after")
+    def chance_where_several(self) -> "Label":
+        if self.candidates > 1 and not self.decoding.drawn()["temperature"]:
+            raise ValueError("several `candidates` are all the same at temperature 0; give `decoding.temperature`")
+        return self
 
 
 class Score(Section):
@@ -53,7 +62,13 @@ class Polish(Section):
     prompt: str = Field(
         "config/prompts/polish.jinja", description="the request that shows text and instruction and asks for an answer"
     )
-    decoding: Decoding = Field(Decoding(), description="how answers are drawn (the defaults are Kun's)")
+    decoding: Decoding = Field(Decoding(), description="how answers are drawn")
+    speculate: int = Field(
+        0,
+        ge=0,
+        description="vllm: tokens guessed ahead from the prompt at each step (n-gram speculation), which pays where answers quote their "
+        "text; 0: off",
+    )
 
 
 class Answers(Section):
