@@ -82,7 +82,7 @@ class Answers(Section):
         "itself, refusals, apologies, absent material, rests of prompts",
     )
     min_related: float = Field(
-        0.05,
+        0.02,
         ge=0,
         le=1,
         description="least share of an answer's pairs of Han characters that its text holds; below it they are not about the same",
