@@ -17,11 +17,12 @@ from kun.books.ledger import Ledger
 from kun.books.stage import dropped_path, ledger_path
 from kun.books.tables import TableWriter, read_rows
 from kun.report.checks import read_checks
-from kun.roles.columns import ANSWER, PAIR, POLISHED
+from kun.roles.columns import ANSWER, PAIR, POLISHED, SCORED
 from kun.selection.answers import CONSIDERED, considered, counted, reason_to_drop
 from kun.selection.phrases import ANSWERS, INSTRUCTIONS
 from kun.settings.roles import Answers
 from kun.signals import answer_tails
+from kun.signals import new_items as new_items_module
 from kun.signals.answer_signals import answer_columns, echo_shares
 from kun.signals.answer_tails import parted
 from kun.signals.forms import codes_of
@@ -218,6 +219,8 @@ def test_an_echo_is_measured_from_the_beginning():
         ("人口1,000", "1000 人", []),
         ("长3.50米", "3.5米", []),
         ("35000元", "3.5万元", []),
+        ("1,234,5678", "", ["1234", "5678"]),
+        ("1234,567", "", ["1234", "567"]),
         ("3.5万元", "35000元", []),
         ("两千零五年", "2005年", []),
         ("3个步骤", "三个步骤", []),
@@ -365,6 +368,11 @@ NAMED = [
 @pytest.mark.parametrize(("name", "pattern"), NAMED, ids=[name for name, _ in NAMED])
 def test_no_rule_can_take_more_than_a_bounded_look_at_each_place(name, pattern):
     assert all(most <= 50 for most in repeats(re._parser.parse(pattern))), name
+
+
+def test_what_may_be_long_in_a_number_or_a_name_is_never_looked_at_twice():
+    assert all(most <= 50 for most in repeats(re._parser.parse(new_items_module._MARKER.pattern)))
+    assert all(most <= 50 for most in repeats(re._parser.parse(re.sub(r"[+*]\+", "?", new_items_module._ITEM.pattern))))
 
 
 def test_the_look_at_repeats_sees_them():
@@ -598,6 +606,37 @@ def test_a_moved_threshold_changes_no_value(done, tmp_path):
             for column in row
         )
     assert {**moved[2]["notes"], "preset": ""} == {**done[2]["notes"], "preset": ""}
+
+
+def test_instructions_hits_are_counted_of_all_records_and_presets(tmp_path):
+    empty = {field.name: 0 if pa.types.is_integer(field.type) or pa.types.is_floating(field.type) else "" for field in SCORED}
+    table = TableWriter(tmp_path / "scored.parquet", SCORED, {"score": "model"})
+    for text, score in (
+        ("怎样做饭", 0.9),
+        ("写一段新闻", 0.9),
+        ("看", 0.9),
+        ("概括上述新闻：根据材料回答", 0.1),
+        ("新闻里的材料", 0.1),
+    ):
+        table.add(empty | {"id": text, "instruction": text, "score": score})
+    table.close()
+    made = {"column": "score", "identity": "model", "cuts": {"*": {"low": 0.5, "high": None}}}
+    (tmp_path / "score.json").write_text(json.dumps(made))
+    command = [
+        sys.executable,
+        "workflow_scripts/select_instructions.py",
+        "--records",
+        tmp_path / "scored.parquet",
+        "--settings",
+        "{}",
+    ]
+    subprocess.run([*command, "--calibration", tmp_path / "score.json", "--output", tmp_path / "curated.parquet"], check=True)
+    ledger = Ledger.read(ledger_path(tmp_path / "curated.parquet"))
+    assert ledger.dropped == {"instruction_length": 1, "instruction_words": 1, "low_score": 1}
+    assert ledger.notes["preset"] == "precise" and ledger.notes["least_score"] == 0.5
+    assert {rule: hits for rule, hits in ledger.notes["rules"]["kun"].items() if hits} == {"新闻": 3, "材料": 2, "根据": 1}
+    precise = {rule: hits for rule, hits in ledger.notes["rules"]["precise"].items() if hits}
+    assert precise == {"refers_to_material": 1, "asks_to_read": 1}, "of a record all hits count, not the first alone"
 
 
 # ---------------------------------------------------------------------------------------------------------- in the report

@@ -18,9 +18,9 @@ _MARKER = re.compile(
     r"(?:(?:第|步骤|方法)?[ ]?[(（\[【]?\d{1,3}[步点条章节]?[)）\]】.、．:：]|[(（]?[一二三四五六七八九十]{1,3}[)）、.．:：])(?!\d)",
     re.MULTILINE,
 )
-_ITEM = re.compile(
-    r"(?P<grouped>\d{1,3}(?:,\d{3})+(?!\d))|(?P<plain>\d+(?:\.\d+)?)|(?P<chinese>[零〇一二三四五六七八九两十百千万亿]+)"
-    r"|(?P<name>[A-Za-z\u00c0-\u024f][0-9A-Za-z\u00c0-\u024f]*)"
+_ITEM = re.compile(  # possessive, so that no place is looked at twice
+    r"(?P<grouped>\d{1,3}(?:,\d{3}(?!\d))++)|(?P<plain>\d++(?:\.\d++)?+)|(?P<chinese>[零〇一二三四五六七八九两十百千万亿]++)"
+    r"|(?P<name>[A-Za-z\u00c0-\u024f][0-9A-Za-z\u00c0-\u024f]*+)"
 )
 _UNIT = re.compile("[百千万亿]{1,2}")
 _DIGITS = {digit: value for value, digits in enumerate(("零〇", "一", "二两", *"三四五六七八九")) for digit in digits}
