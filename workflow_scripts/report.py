@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import kun.report
 from kun.books.tables import Row, read_rows
 from kun.corpus.plan import ids_of_plan
+from kun.report.checks import read_checks
 from kun.report.funnel import read_funnel
 from kun.report.perplexity_picture import picture
 from kun.selection.cut import ALL
@@ -65,7 +66,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
-    funnel = read_funnel(arguments.results, ids_of_plan(arguments.plan))
+    shards = ids_of_plan(arguments.plan)
+    funnel = read_funnel(arguments.results, shards)
     models = {role: json.loads(Path(path).read_text(encoding="utf-8")) for role, path in arguments.models.items()}
     cuts = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.calibrations]
     surveyed = json.loads(arguments.survey.read_text(encoding="utf-8"))
@@ -89,6 +91,7 @@ def main() -> None:
             source: [ledgers["documents"].came_in, *(step.by_source[source] for step in shown)]
             for source, ledgers in funnel.by_source.items()
         },
+        checks=read_checks(arguments.results, shards),
         perplexities=[picture(column, found) for column, found in surveyed.items()],
         curves=[curve(f"{role} model", facts) for role, facts in trained.items()],
         facts=facts,

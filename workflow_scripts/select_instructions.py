@@ -25,17 +25,17 @@ def main() -> None:
 
     least_score = Cuts.read(arguments.calibration).for_table(arguments.records, ALL).low
     rules = InstructionRules(arguments.settings, least_score)
-    words: Counter[str] = Counter()
+    hits: Counter[str] = Counter()
     with Stage("select_instructions", arguments.output, CURATED) as stage:
         for scored in read_rows(arguments.records):
             stage.take()
             row, reason = with_best(scored, rules.reason_to_drop)
+            hits.update(rules.hits(row["instruction"]))
             if reason:
                 stage.drop(row, *reason)
-                words.update([reason[1]] if reason[0] == "instruction_words" else [])
             else:
                 stage.keep(row)
-        stage.notes = {"least_score": least_score, "words": dict(sorted(words.items()))}
+        stage.notes = {"least_score": least_score, "preset": arguments.settings.rules, "rules": rules.tallied(hits)}
 
 
 if __name__ == "__main__":

@@ -120,8 +120,8 @@ def test_what_other_changes_would_run(finished: Project, tmp_path: Path) -> None
         return jobs
 
     per_shard = {"check_answers": 4, "assemble": 1, "export": 1, "report": 1, "all": 1}
-    assert after("workflow_scripts/kun/selection/answers.py", "GRAM = 8", "GRAM = 6") == per_shard
-    assert after("workflow_scripts/kun/selection/answers.py", "# characters", "# characters!") == {}
+    assert after("workflow_scripts/kun/selection/answers.py", '"max_loop": (10,', '"max_loop": (20,') == per_shard
+    assert after("workflow_scripts/kun/selection/answers.py", "# What other", "# What some other") == {}
     assert after("workflow_scripts/kun/report/page.html.jinja", "<h1>", "<h1 >") == {"survey_perplexity": 1, "report": 1, "all": 1}
     scored = after("config/prompts/score.jinja", "请判断", "请你判断")
     assert scored["score"] == 4 and not {"label", "train_chat_model", "ingest"} & set(scored)

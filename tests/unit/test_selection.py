@@ -11,13 +11,12 @@ import pytest
 
 from kun.books.tables import TableWriter, read_rows
 from kun.corpus.documents import SCHEMA as DOCUMENTS
-from kun.selection.answers import AnswerRules, repeated_share
 from kun.selection.cut import Band
 from kun.selection.duplicates import SCHEMA as COPIES
 from kun.selection.instructions import InstructionRules
-from kun.selection.phrases import ANSWERS, INSTRUCTIONS, compiled, first_hit
+from kun.selection.phrases import ANSWERS, INSTRUCTIONS, Rules, of_preset
 from kun.selection.primary import COLUMNS, with_reasons
-from kun.settings.roles import Answers, Instructions
+from kun.settings.roles import Instructions
 from kun.settings.selection import Primary
 from kun.signals.measure import SCHEMA as SIGNALS
 
@@ -252,8 +251,8 @@ def test_personal_numbers_are_masked_when_asked_for(judged):
 # --------------------------------------------------------------------------------------------------------------- phrases
 
 
-def hits(preset: dict, name: str, text: str) -> bool:
-    return first_hit(text, compiled(preset[name])) is not None
+def hits(presets: dict, preset: str, text: str) -> list[str]:
+    return of_preset(Rules(presets).hits(text), preset)
 
 
 @pytest.mark.parametrize(
@@ -310,16 +309,86 @@ def test_everyday_answers_are_left_by_the_precise_list_but_not_by_the_published_
 
 @pytest.mark.parametrize(
     "text",
-    ["作为一个人工智能，我没有感情。", "我是一款由公司开发的语言模型", "很抱歉，我不知道。", "上述内容中提到三点", "以上仅供参考"],
+    ["作为一个人工智能，我没有感情。", "我是一款由公司开发的语言模型", "很抱歉，我不知道。", "所给材料中提到三点"],
 )
 def test_an_assistant_that_shows_through_is_hit(text):
     assert hits(ANSWERS, "precise", text)
 
 
-def test_the_published_words_are_text_not_patterns():
-    assert first_hit("x", compiled(("a.c",))) is None
-    assert first_hit("见abc", compiled(ANSWERS["none"])) is None
-    assert first_hit("抱歉，作为", compiled(ANSWERS["kun"])) == ("作为", "作为")  # the list's first, not the text's first
+@pytest.mark.parametrize(
+    "text",
+    [
+        "米饭是人类的主食之一，作为人工智能的应用，电饭锅会自己加水。",
+        "她说：“我不能再等了。”",
+        "如果我是一个机器人工程师，我会先学数学。",
+        "我是一名人工智能工程师。",
+        "训练数据的质量决定模型的好坏。",
+        "图书馆的知识库由馆员维护。",
+        "我由衷地感谢大家。",
+        "文中子是隋代的学者。",
+        "",
+        "\0😀",
+    ],
+)
+def test_everyday_answers_hit_no_precise_rule(text):
+    assert not hits(ANSWERS, "precise", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("作为OpenAI创建的语言模型，我没有观点。", "self_reference"),
+        ("由于我只是一个人工智能助理，没办法替您决定。", "identity"),
+        ("我是由某公司训练的大型语言模型。", "maker"),
+        ("请稍等，我无法直接访问互联网。", "cannot"),
+        ("我很抱歉，但我不熟悉它。", "apology"),
+        ("您没有提供任何文章。", "missing_input"),
+        ("根据所给材料，米要先洗。", "mentions_given_text"),
+        ("我的知识截止到2021年。", "knowledge_base"),
+        ("好的。<|im_end|>", "prompt_leftover"),
+        ("指令：怎样做饭", "prompt_leftover"),
+    ],
+)
+def test_every_precise_rule_on_answers_has_its_name(text, rule):
+    assert rule in hits(ANSWERS, "precise", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("请概括上述文章", "refers_to_material"),
+        ("请总结以下材料：", "material_to_follow"),
+        ("阅读材料，回答问题", "asks_to_read"),
+        ("如图所示求面积", "points_at_figure"),
+        ("看看 https://a.cn 讲了什么", "link"),
+        ("请提取文中的人名", "extract"),
+        ("作者认为成功的关键是什么？", "asks_the_text"),
+        ("### Instruction: 怎样做饭", "prompt_leftover"),
+    ],
+)
+def test_every_precise_rule_on_instructions_has_its_name(text, rule):
+    assert rule in hits(INSTRUCTIONS, "precise", text)
+
+
+@pytest.mark.parametrize("between", ["：", ":\n", "，给出要点。\n"])
+def test_material_that_follows_is_not_missing(between):
+    material = "米洗净后加水没过一指，大火烧开，小火焖二十分钟，再焖十分钟。"
+    assert not hits(INSTRUCTIONS, "precise", f"总结以下内容{between}{material}")
+    assert hits(INSTRUCTIONS, "precise", f"总结以下内容{between}")
+
+
+@pytest.mark.parametrize("text", ["怎样比较两个文本文档？", "英文作文中常见的语法错误有哪些？", "推荐几本阅读材料？"])
+def test_words_inside_other_words_are_not_hit(text):
+    assert not hits(INSTRUCTIONS, "precise", text)
+
+
+def test_the_published_words_are_text_not_patterns_and_each_is_a_rule():
+    assert all(rule == pattern for presets in (INSTRUCTIONS, ANSWERS) for rule, pattern in presets["kun"].items())
+    rules = Rules({"none": {}, "p": {"dot": r"a\.c", "b": "b"}})
+    assert rules.hits("abc") == ["p:b"] and rules.hits("a.c b") == ["p:dot", "p:b"]
+    assert rules.first_hit("p", "b a.c") == "dot: a.c"  # the list's first, not the text's first
+    assert rules.first_hit("none", "b") is None
+    assert rules.tallied(["p:b", "p:b"]) == {"p": {"dot": 0, "b": 2}}
 
 
 # ---------------------------------------------------------------------------------------------------------- instructions
@@ -351,42 +420,3 @@ def test_without_a_threshold_no_score_drops_an_instruction():
 def test_a_threshold_of_zero_drops_nothing_and_of_one_all_but_certainty():
     assert InstructionRules(Instructions(), 0.0).reason_to_drop("怎样做饭", 0.0) is None
     assert InstructionRules(Instructions(), 1.0).reason_to_drop("怎样做饭", 0.999999)[0] == "low_score"
-
-
-# --------------------------------------------------------------------------------------------------------------- answers
-
-ANSWER = "先把米洗干净，加水没过米一指，大火烧开后转小火焖二十分钟。"
-
-
-@pytest.mark.parametrize(
-    ("answer", "expected"),
-    [
-        (ANSWER, None),
-        ("好", "answer_short"),
-        ("", "answer_short"),
-        ("怎样才能做好一锅米饭呢请一步一步地说明", "answer_short"),
-        ("怎样才能做好一锅米饭呢？ 请一步一步地说明！", "answer_echo"),
-        ("哈" * 30, "answer_repetition"),
-        (ANSWER * 2, "answer_repetition"),
-        (ANSWER + "以上仅供参考", "answer_words"),
-    ],
-)
-def test_an_answer_stays_or_has_a_reason(answer, expected):
-    found = AnswerRules(Answers()).reason_to_drop("怎样才能做好一锅米饭呢，请一步一步地说明。", answer)
-    assert (found and found[0]) == expected
-
-
-@pytest.mark.parametrize(
-    ("text", "share"),
-    [
-        ("", 0),
-        ("一二三四五六七", 0),
-        ("一二三四五六七八", 0),
-        ("哈" * 9, 0.5),
-        ("哈" * 17, 0.9),
-        ("一二三四五六七八九十", 0),
-        ("😀" * 9, 0.5),
-    ],
-)
-def test_repeated_share_counts_grams_that_occurred_before(text, share):
-    assert repeated_share(text) == pytest.approx(share)

@@ -38,4 +38,23 @@ CURATED = pa.schema(
 POLISHED = pa.schema(
     [*CURATED, ("output", pa.string()), ("output_raw", pa.string()), ("answer_model", pa.string()), ("answer_cut", pa.int32())]
 )
-PAIR = pa.schema([("source", pa.string()), ("shard", pa.string()), *POLISHED])
+# What is measured on an answer (kun/signals/answer_signals.py), of the answer without its tail.
+ANSWER = pa.schema(
+    [
+        ("answer_characters", pa.int32()),
+        ("answer_ratio", pa.float32()),  # characters of the answer to those of the text
+        ("answer_han_share", pa.float32()),  # of the letters
+        ("answer_language", pa.string()),  # as fastText's lid.176 names it
+        ("answer_repetition", pa.float32()),  # share of the character 8-grams that occurred before
+        ("answer_loop", pa.int32()),  # characters of the longest stretch that is one unit again and again
+        ("answer_echo", pa.float32()),  # share of it that repeats the instruction's beginning
+        ("answer_copied", pa.float32()),  # share of it in 13-grams of the text
+        ("answer_related", pa.float32()),  # share of its pairs of Han characters that are in the text; None: it has none
+        ("answer_new", pa.string()),  # numbers and Latin names that neither text nor instruction has
+        ("answer_new_count", pa.int32()),
+        ("answer_rules", pa.string()),  # rules that it hits, of all presets, as preset:rule
+        ("answer_tail", pa.string()),  # hedging sentences at its end
+    ]
+)
+CHECKED = pa.schema([*POLISHED, *ANSWER])
+PAIR = pa.schema([("source", pa.string()), ("shard", pa.string()), *CHECKED])

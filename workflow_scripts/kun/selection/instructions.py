@@ -1,6 +1,8 @@
 """Which instructions go on to be answered."""
 
-from kun.selection.phrases import INSTRUCTIONS, compiled, first_hit
+from collections.abc import Iterable
+
+from kun.selection.phrases import INSTRUCTIONS, Rules
 from kun.settings.roles import Instructions
 
 
@@ -9,14 +11,22 @@ class InstructionRules:
 
     def __init__(self, settings: Instructions, threshold: float | None):
         self.settings, self.threshold = settings, threshold
-        self.patterns = compiled(INSTRUCTIONS[settings.rules])
+        self.rules = Rules(INSTRUCTIONS)
+
+    def hits(self, instruction: str) -> list[str]:
+        """The rules that it hits, of all presets, as preset:rule."""
+        return self.rules.hits(instruction)
+
+    def tallied(self, hits: Iterable[str]) -> dict[str, dict[str, int]]:
+        """{preset: {rule: how many instructions hit it}}."""
+        return self.rules.tallied(hits)
 
     def reason_to_drop(self, instruction: str, score: float) -> tuple[str, str] | None:
         """(reason, detail), or None for an instruction that stays."""
         if not self.settings.min_characters <= len(instruction) <= self.settings.max_characters:
             return "instruction_length", f"{len(instruction)} characters"
-        if hit := first_hit(instruction, self.patterns):
-            return "instruction_words", hit[1]
+        if hit := self.rules.first_hit(self.settings.rules, instruction):
+            return "instruction_words", hit
         if self.threshold is not None and score < self.threshold:
             return "low_score", f"{score:.4f} < {self.threshold}"
         return None

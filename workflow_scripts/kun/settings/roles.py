@@ -72,9 +72,52 @@ class Polish(Section):
 
 
 class Answers(Section):
-    min_characters: int = Field(20, ge=1, description="shorter answers are dropped")
-    max_repetition: float = Field(0.3, ge=0, le=1, description="largest share of an answer's character 8-grams that are repeats")
+    min_characters: int = Field(20, ge=1, description="shorter answers are dropped (this and all below: without the tail)")
+    max_echo: float = Field(
+        0.95, ge=0, le=1, description="largest share of an answer, from its beginning, that repeats the instruction's beginning"
+    )
+    min_ratio: float = Field(0.02, ge=0, description="least length of an answer, as a multiple of its text's")
+    max_ratio: float = Field(10, gt=0, description="largest length of an answer, as a multiple of its text's")
+    min_han_share: float = Field(
+        0.2, ge=0, le=1, description="least share of Han characters among an answer's letters; code and translations have few"
+    )
+    languages: list[str] = Field(
+        [],
+        description="languages that stay, as fastText's lid.176 names them; []: all (it takes one short Chinese answer of a hundred for another)",
+    )
+    max_loop: int = Field(
+        30,
+        ge=0,
+        description="longest stretch of an answer, in characters, that is one unit of up to 64 said three times or more, back to back",
+    )
+    max_repetition: float = Field(0.4, ge=0, le=1, description="largest share of an answer's character 8-grams that are repeats")
     rules: Literal["none", "kun", "precise"] = Field(
         "precise",
-        description="words that drop an answer. kun: the published list (作为 根据 …); precise: an assistant about itself, apologies, hedging tails",
+        description="words that drop an answer. kun: the published list (作为 根据 … hits many good ones); precise: an assistant about "
+        "itself, refusals, apologies, absent material, rests of prompts",
     )
+    min_related: float = Field(
+        0.02,
+        ge=0,
+        le=1,
+        description="least share of an answer's pairs of Han characters that its text holds; below it they are not about the same",
+    )
+    max_copied: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="largest share of an answer that is copied from its text, in stretches of 13 characters or more; null: any",
+    )
+    max_new: int | None = Field(
+        None, ge=0, description="most numbers and Latin names in an answer that neither its text nor its instruction has; null: any"
+    )
+    strip_tail: bool = Field(
+        True,
+        description="take hedging sentences (希望以上回答对您有帮助 …) off the end of an answer; they stay in a column of their own",
+    )
+
+    @model_validator(mode="after")
+    def a_ratio_is_possible(self) -> "Answers":
+        if self.min_ratio > self.max_ratio:
+            raise ValueError(f"min_ratio {self.min_ratio:g} is above max_ratio {self.max_ratio:g}: no answer would stay")
+        return self

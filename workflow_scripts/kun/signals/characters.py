@@ -42,3 +42,8 @@ def _kind(character: str) -> int:
 
 
 _kinds = PerCharacter(_kind, int)
+
+
+def is_han(codes: np.ndarray) -> np.ndarray:
+    """For each code point (uint32) whether it is a Han character."""
+    return _kinds(codes) == _HAN
