@@ -13,6 +13,7 @@ include: "rules/corpus.smk"
 include: "rules/perplexity.smk"
 include: "rules/cuts.smk"
 include: "rules/models.smk"
+include: "rules/judge.smk"
 include: "rules/instructions.smk"
 include: "rules/answers.smk"
 include: "rules/dataset.smk"
@@ -22,6 +23,7 @@ include: "rules/report.smk"
 localrules:
     all,
     corpus,
+    judge,
     know_duplicates,
     models,
     recalibrate,
@@ -29,7 +31,8 @@ localrules:
     write_plan,
 
 
-# The chapters that cost no GPU and those that train are targets of their own: `snakemake corpus`, `snakemake models`.
+# The chapters that cost no GPU and those that train are targets of their own: `snakemake corpus`, `snakemake models`. So is the measure
+# of the judge, `snakemake judge`: to look at before the corpus is scored.
 rule all:
     default_target: True
     input:
@@ -49,3 +52,8 @@ rule corpus:
 rule models:
     input:
         descriptions_of_all_models,
+
+
+rule judge:
+    input:
+        measures_of_judge,

@@ -18,7 +18,7 @@ from kun.completions.fingerprint import deciding_files
 from kun.corpus.plan import NoPlan, plan_as_json, plan_shards
 from kun.selection.columns import FOLDERS, sampled_shards
 from kun.settings.load import BadConfiguration, load
-from kun.settings.perplexity import Cut
+from kun.settings.roles import CUT_OF_SCORE
 from kun.signals.kenlm_training import name_of_model
 
 try:
@@ -105,7 +105,7 @@ MEASURED = SETTINGS.perplexity.measures
 CUTS = {
     **({"perplexity": SETTINGS.perplexity.kenlm.cut} if "kenlm" in MEASURED else {}),
     **({"causal_perplexity": SETTINGS.perplexity.causal.cut} if "causal" in MEASURED else {}),
-    "score": Cut(minimum=SETTINGS.score.threshold, low_percentile=SETTINGS.score.percentile, doubt=0),
+    "score": SETTINGS.score.cut(),
 }
 PERPLEXITIES = [column for column in CUTS if column != "score"]
 CALIBRATIONS = [RESULTS / f"calibration/{column}.json" for column in PERPLEXITIES]
@@ -117,8 +117,13 @@ def model_of_column(wildcards):
     return {
         "perplexity": KENLM_MADE,
         "causal_perplexity": RESULTS / "models/given/causal.json",
-        "score": [model_of("point"), SETTINGS.score.prompt],
+        "score": [model_of("point"), SETTINGS.score.prompt, *labels_of_cut()],
     }[wildcards.column]
+
+
+def settings_of_column(wildcards):
+    """What else the values of a column depend on, where a rule that only reads them must see that it changed."""
+    return judging() if wildcards.column == "score" else ""
 
 
 def values_to_calibrate(wildcards):
@@ -126,6 +131,8 @@ def values_to_calibrate(wildcards):
     column, cut = wildcards.column, CUTS[wildcards.column]
     if cut.files():
         return [RESULTS / FOLDERS[column] / REFERENCE / f"{column}.parquet"]
+    if column == "score" and cut.precision is not None:
+        return [JUDGED]
     if not cut.by_percentile():
         return []
     pins = RESULTS / f"calibration/pins/{column}.json"
@@ -150,7 +157,11 @@ def reference_files(wildcards):
 
 
 def reference_option(wildcards):
-    return [f"--reference={path}" for path in values_to_calibrate(wildcards)] if CUTS[wildcards.column].files() else []
+    """The table that a cut is found from where that is not the corpus."""
+    option = (
+        "--reference" if CUTS[wildcards.column].files() else "--labelled" if wildcards.column == "score" and labels_of_cut() else ""
+    )
+    return [f"{option}={path}" for path in values_to_calibrate(wildcards)] if option else []
 
 
 def causal_of_all_shards(ending=".parquet"):
@@ -159,6 +170,39 @@ def causal_of_all_shards(ending=".parquet"):
 
 def causal_of_shard(ending=".parquet"):
     return [of_shard("causal", ending)] if "causal" in MEASURED else []
+
+
+# The judge, and what people said of a labelled set. A cut by percentile or budget is known only when the corpus is scored; what a person
+# asks for with `snakemake judge` waits for that in no case.
+
+LABELLED = SETTINGS.score.files_of_labels()
+JUDGED = RESULTS / "judge/scores.parquet"
+JUDGE_AT_CUT = [] if CUTS["score"].by_percentile() else [RESULTS / "judge/at_cut.json"]
+
+
+def judging():
+    """How the judge is asked, without where its scores are cut: moving the cut asks nothing."""
+    return section("score", without=(*CUT_OF_SCORE, "labelled"))
+
+
+def labels_of_cut():
+    """The ledger of the labelled records' scores, where a cut is found from them."""
+    return [RESULTS / "judge/scores.ledger.json"] if CUTS["score"].precision is not None else []
+
+
+def measures_of_judge(wildcards):
+    if not LABELLED:
+        of_pairs = (
+            "; the set that comes along is of instructions alone, and score.target is pair" if SETTINGS.score.labelled else ""
+        )
+        raise WorkflowError(
+            f"score.labelled names nothing to measure the judge on{of_pairs}; docs/judge.md says how to label a set"
+        )
+    return [RESULTS / "judge/judge.json", *JUDGE_AT_CUT]
+
+
+def judge_for_report():
+    return [RESULTS / "judge/judge.json", RESULTS / "judge/at_cut.json"] if LABELLED else []
 
 
 # Models
@@ -250,6 +294,9 @@ def polish_prompt_of_training():
     return [SETTINGS.polish.prompt] if SETTINGS.training.grounded else []
 
 
+JUDGES = {"instruction": "the instruction alone", "pair": "the instruction with its text"}
+
+
 def in_words(figures):
     return " ".join(f"{name}={value:g}" for name, value in figures.items())
 
@@ -257,7 +304,8 @@ def in_words(figures):
 def facts_for_people():
     """Settings that card and report state."""
     return {
-        "method": "label each text, score the instruction alone, polish the text into an answer",
+        "method": f"label each text, score {JUDGES[SETTINGS.score.target]}, polish the text into an answer",
+        "verdicts": ", ".join(f"{word} = {value:g}" for word, value in SETTINGS.score.worth().items()),
         "length limit": f"{SETTINGS.primary.max_tokens} tokens",
         "rules": f"{SETTINGS.instructions.rules} for instructions, {SETTINGS.answers.rules} for answers",
         "instructions drawn with": in_words(SETTINGS.label.decoding.drawn()),

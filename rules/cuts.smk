@@ -1,5 +1,6 @@
 # Where perplexities and scores are cut. A cut is found once and then pinned: documents that come later are held against the same
-# number, so adding or removing a shard moves nothing. `snakemake recalibrate` finds it anew.
+# number, so adding or removing a shard moves nothing. `snakemake recalibrate` finds it anew. A cut of scores by precision comes from the
+# labelled set alone (judge.smk).
 
 
 rule calibrate:
@@ -21,6 +22,7 @@ rule calibrate:
         runtime=30,
     params:
         code=code_digest("calibrate.py"),
+        values=settings_of_column,  # others, other values: the cut is another
         cut=cut_as_json,
         reference=reference_option,
         results=results_folder,

@@ -60,7 +60,7 @@ rule score:
         gpu=SETTINGS.resources.gpus_completions,
     params:
         code=code_digest("score.py"),
-        settings=section("score", without=("threshold", "percentile")),
+        settings=judging(),
         engine=section("engine"),
         trust=TRUST,
         store=store_of("score"),

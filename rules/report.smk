@@ -9,6 +9,7 @@ rule report:
         pairs=ancient(RESULTS / "dataset/pairs.parquet"),
         calibrations=[*CALIBRATIONS, RESULTS / "calibration/score.json"],
         survey=RESULTS / "report/perplexity.json",
+        judge=judge_for_report(),
         models=descriptions_of_all_models,
     output:
         RESULTS / "report/index.html",
@@ -26,9 +27,10 @@ rule report:
         code=code_digest("report.py"),
         facts=facts_for_report(),
         models=json.dumps(models_of_roles()),
+        judge=["--judge", *map(str, judge_for_report())] if LABELLED else [],
         results=results_folder,
     message:
         "Draw the report"
     shell:
         'python "$KUN_SCRIPTS/report.py" --plan {input.plan:q} --results {params.results:q} --models {params.models:q}'
-        " --calibrations {input.calibrations:q} --survey {input.survey:q} --facts {params.facts:q} --output {output:q} 2>&1 | tee {log:q}"
+        " --calibrations {input.calibrations:q} --survey {input.survey:q} {params.judge:q} --facts {params.facts:q} --output {output:q} 2>&1 | tee {log:q}"

@@ -1,7 +1,7 @@
 """calibrate: where a column is cut, as numbers, found once and pinned: records that come later are held against the same numbers.
 
-Pins stand beside the output, in a file that Snakemake does not know: for whatever reason it asks again, the answer is the same, until
-`snakemake recalibrate`.
+What does not come from the corpus (a number, a reference's percentile, a precision on labelled records) needs no pin. Pins stand beside the
+output, in a file that Snakemake does not know: for whatever reason it asks again, the answer is the same, until `snakemake recalibrate`.
 """
 
 import argparse
@@ -15,7 +15,9 @@ from kun.corpus.plan import ids_of_plan
 from kun.selection.calibration import cuts_of_tables
 from kun.selection.columns import FOLDERS, sampled_shards
 from kun.selection.cut import ALL, one_identity
+from kun.selection.precision import FEW, cut_of_labels
 from kun.settings.perplexity import Cut
+from kun.settings.roles import ScoreCut
 
 
 def by_number(cut: Cut) -> dict[str, Any]:
@@ -26,6 +28,18 @@ def by_number(cut: Cut) -> dict[str, Any]:
 def by_reference(table: Path, column: str, cut: Cut) -> dict[str, Any]:
     """From a text that is not the corpus: the same whenever it is asked for, so there is nothing to pin."""
     return cuts_of_tables({f"{ALL}/reference": table}, column, cut)
+
+
+def by_labels(table: Path, precision: float) -> dict[str, Any]:
+    """From what people said of some records."""
+    made = cut_of_labels(table, precision)
+    cut = made["cuts"][ALL]
+    doubt = "; that is few to rely on, so label more (docs/judge.md)" if cut["kept"] < FEW else ""
+    print(
+        f"calibrate: precision {cut['precision']:.3f} on {cut['kept']} of {cut['labelled']} labelled records{doubt}",
+        file=sys.stderr,
+    )
+    return made
 
 
 def by_sample(tables: dict[str, Path], column: str, cut: Cut, pins: dict[str, Any]) -> dict[str, Any]:
@@ -56,17 +70,21 @@ def _band(low: float | None, high: float | None) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--column", choices=FOLDERS, required=True, help="the values to cut")
-    parser.add_argument("--cut", type=Cut.model_validate_json, required=True, help="a section `cut`, as JSON")
+    parser.add_argument("--cut", required=True, help="a section `cut`, as JSON; of the score, what its section says about the cut")
     parser.add_argument("--reference", type=Path, help="Parquet of the reference's values, where percentiles are taken of files")
+    parser.add_argument("--labelled", type=Path, help="Parquet of scores beside people's labels, where a precision is asked for")
     parser.add_argument("--plan", type=Path, required=True, help="JSON: shard ids in plan order")
     parser.add_argument("--results", type=Path, required=True, help="folder that holds the stages' folders")
     parser.add_argument("--again", action="store_true", help="forget what is pinned, and draw from all shards")
     parser.add_argument("--output", type=Path, required=True, help="JSON: the cuts, and the identity of the values they are for")
     arguments = parser.parse_args()
-    column, cut, output = arguments.column, arguments.cut, arguments.output
+    column, output = arguments.column, arguments.output
+    cut = (ScoreCut if column == "score" else Cut).model_validate_json(arguments.cut)
 
     shards: list[str] = []
-    if not cut.by_percentile():
+    if isinstance(cut, ScoreCut) and cut.precision is not None:
+        made = by_labels(arguments.labelled, cut.precision)
+    elif not cut.by_percentile():
         made = by_number(cut)
     elif cut.files():
         made = by_reference(arguments.reference, column, cut)

@@ -1,4 +1,4 @@
-"""report: one page that shows where the records went, how the models were trained, and some of the pairs."""
+"""report: one page that shows where the records went, how good the judge is, how the models were trained, and some of the pairs."""
 
 import argparse
 import heapq
@@ -13,6 +13,7 @@ from kun.books.tables import Row, read_rows
 from kun.corpus.plan import ids_of_plan
 from kun.report.checks import read_checks
 from kun.report.funnel import read_funnel
+from kun.report.judge_picture import picture as judge_picture
 from kun.report.perplexity_picture import picture
 from kun.selection.cut import ALL
 
@@ -47,8 +48,15 @@ def _cuts(made: dict[str, Any]) -> str:
             for end, word, percentile in (("low", "at least", "low_percentile"), ("high", "at most", "percentile"))
             if cut[end] is not None
         ]
-        words.append(("" if source == ALL else f"{source}: ") + (" and ".join(ends) or "none") + _sample(cut))
+        words.append(("" if source == ALL else f"{source}: ") + (" and ".join(ends) or "none") + _wanted(asked) + _sample(cut))
     return "; ".join(words) + (f" · {made['identity']}" if made["identity"] else "")
+
+
+def _wanted(asked: dict[str, Any]) -> str:
+    """What only a cut of scores can be found by."""
+    if asked.get("precision") is not None:
+        return f" (precision {asked['precision']:g} by the labelled set)"
+    return f" (about {asked['budget']} wanted)" if asked.get("budget") is not None else ""
 
 
 def _sample(cut: dict[str, Any]) -> str:
@@ -61,6 +69,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--calibrations", type=Path, nargs="+", required=True, help="the cuts of each column that is cut")
     parser.add_argument("--survey", type=Path, required=True, help="JSON of survey_perplexity")
+    parser.add_argument("--judge", type=Path, nargs=2, help="JSON of measure_judge: the judge's figures, and those at the cut")
     parser.add_argument("--models", type=json.loads, required=True, help="JSON: role → the model's description")
     parser.add_argument("--facts", type=json.loads, required=True, help="JSON: name, number of samples, facts to show")
     parser.add_argument("--output", type=Path, required=True)
@@ -70,6 +79,7 @@ def main() -> None:
     funnel = read_funnel(arguments.results, shards)
     models = {role: json.loads(Path(path).read_text(encoding="utf-8")) for role, path in arguments.models.items()}
     cuts = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.calibrations]
+    judge = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.judge or []]
     surveyed = json.loads(arguments.survey.read_text(encoding="utf-8"))
     trained = {model["trained"]["role"]: model["trained"] for model in models.values() if "trained" in model}
     facts = [
@@ -92,6 +102,7 @@ def main() -> None:
             for source, ledgers in funnel.by_source.items()
         },
         checks=read_checks(arguments.results, shards),
+        judge=judge_picture(*judge) if judge else None,
         perplexities=[picture(column, found) for column, found in surveyed.items()],
         curves=[curve(f"{role} model", facts) for role, facts in trained.items()],
         facts=facts,

@@ -105,8 +105,8 @@ def test_a_moved_threshold_asks_no_model_and_measures_nothing(finished: Project,
     project.edit("config/small.yaml", "threshold: null", "threshold: 0.2")
     before = project.answers()
     ran = finished_jobs(project.snakemake())
-    assert not {"ingest", "measure", "label", "score", "train_label_model", "train_chat_model"} & set(ran)
-    assert ran["select_instructions"] == 4
+    assert not {"ingest", "measure", "label", "score", "calibrate_judge", "train_label_model", "train_chat_model"} & set(ran)
+    assert ran["select_instructions"] == 4 and ran["measure_judge_at_cut"] == 1
     assert project.answers() == before, "fewer instructions are answered, and those were answered before"
 
 
@@ -124,7 +124,7 @@ def test_what_other_changes_would_run(finished: Project, tmp_path: Path) -> None
     assert after("workflow_scripts/kun/selection/answers.py", "# What other", "# What some other") == {}
     assert after("workflow_scripts/kun/report/page.html.jinja", "<h1>", "<h1 >") == {"survey_perplexity": 1, "report": 1, "all": 1}
     scored = after("config/prompts/score.jinja", "请判断", "请你判断")
-    assert scored["score"] == 4 and not {"label", "train_chat_model", "ingest"} & set(scored)
+    assert (scored["score"], scored["calibrate_judge"]) == (4, 1) and not {"label", "train_chat_model", "ingest"} & set(scored)
     chat = after("config/small.yaml", "chat:\n    epochs: 1", "chat:\n    epochs: 2")
     assert chat["train_chat_model"] == 1 and "train_label_model" not in chat and "label" not in chat
 

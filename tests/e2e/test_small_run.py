@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from e2e.conftest import Project, finished_jobs
+from e2e.conftest import Project, finished_jobs, jobs_of
 from kun.books.ledger import CHAIN, Ledger, check_chain
 from kun.books.stage import dropped_path, ledger_path
 from kun.books.tables import count_rows
@@ -58,6 +58,19 @@ def test_the_report_shows_text_as_text(finished: Project) -> None:
     page = finished.path("results/report/index.html").read_text(encoding="utf-8")
     assert "primary data" in page and "damaged" in page
     assert "<script" not in page and "<b>早餐" not in page
+
+
+def test_the_judge_is_measured_and_the_report_shows_it(finished: Project) -> None:
+    found = json.loads(finished.path("results/judge/judge.json").read_text())
+    assert (found["good"], found["bad"], found["failed"]) == (60, 60, 0)
+    page = finished.path("results/report/index.html").read_text(encoding="utf-8")
+    assert f"{found['roc_auc']:.3f} (the chance" in page and "other_modes" in page and 'aria-label="ROC curve of the judge"' in page
+
+
+def test_the_judge_can_be_looked_at_before_any_of_the_corpus_is_scored(finished: Project) -> None:
+    """Also under a percentile, which is known only afterwards."""
+    jobs = jobs_of(finished.snakemake("judge", "--dry-run", "--config", "results=looked", "score={percentile: 50}"))
+    assert jobs["calibrate_judge"] == 1 and not {"label", "score", "calibrate", "ingest", "measure_judge_at_cut"} & set(jobs)
 
 
 def test_a_second_run_does_nothing(finished: Project) -> None:

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from kun.books.digests import digest
 from kun.books.tables import TableWriter
 from kun.corpus.plan import Shard, plan_as_json
-from kun.selection.calibration import cuts_of_tables
+from kun.selection.calibration import cuts_of_tables, least_of_best
 from kun.selection.columns import sampled_shards
 from kun.selection.cut import Band, Cuts, ForeignCut, one_identity
 from kun.settings.perplexity import Cut
+from kun.settings.roles import ScoreCut
 
 SCHEMA = pa.schema([("id", pa.string()), ("perplexity", pa.float32()), ("perplexity_tokens", pa.int32())])
 
@@ -34,6 +35,8 @@ def write(path: Path, values: list[float | None], identity: str = "字符:甲", 
 class Results:
     """A results folder with signals of shards, on which the program is run as the rule runs it."""
 
+    column = "perplexity"
+
     def __init__(self, root: Path, folder: Path):
         self.root, self.folder, self.shards = root, folder, []
 
@@ -44,12 +47,12 @@ class Results:
     def calibrate(self, *options: str, check: bool = True, **cut) -> dict:
         plan = [Shard(*shard.split("/"), "jsonl", "utf-8", ()) for shard in self.shards]
         (self.folder / "plan.json").write_text(plan_as_json(plan), encoding="utf-8")
-        output = self.folder / "calibration/perplexity.json"
+        output = self.folder / f"calibration/{self.column}.json"
         command = [
             sys.executable,
             "workflow_scripts/calibrate.py",
             "--column",
-            "perplexity",
+            self.column,
             "--cut",
             json.dumps({"doubt": 0} | cut),
         ]
@@ -255,3 +258,80 @@ def test_a_cut_of_values_under_another_identity_is_refused_and_names_both(result
 def test_tables_of_one_identity_have_it(tmp_path):
     tables = [write(tmp_path / f"{name}.parquet", [1.0]) for name in "甲乙"]
     assert one_identity(tables, "perplexity") == "字符:甲" and one_identity([], "perplexity") is None
+
+
+# -------------------------------------------------------------------------------------------------------------- budgets
+
+SCORED = pa.schema([("id", pa.string()), ("score", pa.float64())])
+
+
+class Scored(Results):
+    """The same of scores."""
+
+    column = "score"
+
+    def add(self, shard: str, values: list[float | None], identity: str = "判官") -> None:
+        self.shards += [shard] if shard not in self.shards else []
+        writer = TableWriter(self.folder / "scored" / f"{shard}.parquet", SCORED, {"score": identity})
+        for number, value in enumerate(values):
+            writer.add({"id": digest(shard, str(number)), "score": value})
+        writer.close()
+
+
+@pytest.fixture
+def scored(root, tmp_path):
+    return Scored(root, tmp_path)
+
+
+def least(made: dict) -> float | None:
+    return made["cuts"]["*"]["low"]
+
+
+@pytest.mark.parametrize(("budget", "threshold"), [(1, 0.99), (10, 0.9), (99, 0.01), (100, None), (101, None), (10**9, None)])
+def test_a_budget_keeps_so_many_of_all_scored_instructions(scored, budget, threshold):
+    scored.add("源/一", [number / 100 for number in range(0, 100, 2)])
+    scored.add("源/二", [number / 100 for number in range(1, 100, 2)])
+    assert least(scored.calibrate(budget=budget)) == threshold
+
+
+def test_equal_scores_stay_together_so_it_may_be_more_than_the_budget(scored):
+    scored.add("源/一", [0.2, 0.7, 0.7, 0.7, 0.9])
+    assert least(scored.calibrate(budget=2)) == 0.7
+    assert least(scored.calibrate(budget=1)) == 0.9
+
+
+def test_a_budget_is_pinned_until_recalibrated(scored):
+    scored.add("源/一", [number / 100 for number in range(100)])
+    before = scored.calibrate(budget=10)
+    scored.add("源/二", [1.0] * 50)
+    assert scored.calibrate(budget=10) == before
+    assert least(scored.calibrate("--again", budget=10)) == 1.0
+
+
+def test_what_has_no_score_is_not_counted(scored):
+    scored.add("源/一", [None] * 50 + [float("nan")] + [number / 10 for number in range(10)])
+    assert least(scored.calibrate(budget=5)) == 0.5
+
+
+def test_of_a_sample_the_same_share_is_taken(scored):
+    """1,000 scores, of which the sample holds 100: a budget of 200 is a fifth of them."""
+    scored.add("源/一", [number / 1000 for number in range(1000)])
+    tables = {"源/一": scored.folder / "scored/源/一.parquet"}
+    found = cuts_of_tables(tables, "score", ScoreCut(budget=200, sample_documents=100))["cuts"]["*"]
+    assert found["records"] == 100 and found["low"] == pytest.approx(0.8, abs=0.12)
+    chosen = sorted(sorted(range(1000), key=lambda number: digest("源/一", str(number)))[:100])
+    assert found["low"] == chosen[-20] / 1000
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.integers(1, 50))
+def test_at_least_the_budget_stays_and_no_more_than_the_equal_ones_beyond_it(values: list[int], budget: int):
+    values.sort()
+    low = least_of_best(values, budget)
+    kept = [value for value in values if low is None or value >= low]
+    assert len(kept) >= min(budget, len(values))
+    assert sum(value > min(kept) for value in kept) < budget or len(kept) == len(values)
+
+
+def test_a_threshold_in_units_below_zero_is_a_number_too(scored):
+    scored.add("源/一", [-0.5, 0.5])
+    assert least(scored.calibrate(minimum=-0.25)) == -0.25

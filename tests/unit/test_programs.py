@@ -8,7 +8,7 @@ import pytest
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "workflow_scripts"
 PROGRAMS = sorted(path.name for path in SCRIPTS.glob("*.py"))
-HEAVY = ("torch", "transformers", "vllm", "datasets", "trl")
+HEAVY = ("torch", "transformers", "vllm", "datasets", "trl", "sklearn")
 
 # --help leaves by SystemExit; what was imported until then is said afterwards.
 CODE = f"""

@@ -1,9 +1,12 @@
 """The roles: prompts made of a template and values, and what is read out of a completion."""
 
-from math import log
+from fractions import Fraction
+from math import exp, log
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kun.books.ledger import Ledger
 from kun.books.stage import Stage
@@ -15,7 +18,8 @@ from kun.roles.label import instruction_of
 from kun.roles.outcome import Outcome
 from kun.roles.polish import answer_of
 from kun.roles.prompt import BadPrompt, ask_with, read_prompt
-from kun.roles.score import verdict
+from kun.roles.score import Judge, verdict
+from kun.settings.roles import Judging
 
 # --------------------------------------------------------------------------------------------------------------- prompts
 
@@ -32,7 +36,16 @@ def prompt(tmp_path: Path):
     return read
 
 
-@pytest.mark.parametrize("name, values", [("label", ["text"]), ("score", ["instruction"]), ("polish", ["text", "instruction"])])
+@pytest.mark.parametrize(
+    "name, values",
+    [
+        ("label", ["text"]),
+        ("score", ["instruction"]),
+        ("score-five", ["instruction"]),
+        ("score-pair", ["instruction", "text"]),
+        ("polish", ["text", "instruction"]),
+    ],
+)
 def test_the_prompts_that_come_along_show_their_values(root: Path, name: str, values: list[str]):
     template = read_prompt(root / "config" / "prompts" / f"{name}.jinja", *values)
     [message] = ask_with(template, **{value: f"这是{value}的值" for value in values})
@@ -186,8 +199,9 @@ def test_an_answer_is_the_whole_text_made_readable():
 # --------------------------------------------------------------------------------------------------------------- verdict
 
 
-def chosen(*probabilities: float) -> Completion:
-    return Completion("好", "choice", 5, 1, tuple(map(log, probabilities)))
+BINARY = (1.0, 0.0)
+FIVE = (1.0, 2.0, 3.0, 4.0, 5.0)
+INFINITE = float("inf")
 
 
 @pytest.mark.parametrize(
@@ -195,19 +209,109 @@ def chosen(*probabilities: float) -> Completion:
     [(0.5, 0.5, 0.5, 0.0), (0.6, 0.2, 0.75, 0.2), (0.03, 0.01, 0.75, 0.96), (1e-12, 3e-12, 0.25, 1.0), (0.9, 0.1, 0.9, 0.0)],
 )
 def test_a_score_is_the_share_of_good_among_the_two_and_outside_is_the_rest(good: float, bad: float, score: float, outside: float):
-    assert verdict(chosen(good, bad)) == pytest.approx((score, outside), abs=1e-9)
-    assert verdict(chosen(bad, good))[0] == pytest.approx(1 - score)
+    assert verdict((log(good), log(bad)), BINARY) == pytest.approx((score, outside), abs=1e-9)
+    assert verdict((log(bad), log(good)), BINARY)[0] == pytest.approx(1 - score)
 
 
-def test_a_score_of_rounded_probabilities_stays_within_0_and_1():
-    score, outside = verdict(Completion("好", "choice", 5, 1, (-0.0, -16.0)))
+def test_a_score_of_five_words_is_their_expected_value():
+    probabilities = (0.05, 0.05, 0.1, 0.4, 0.2)  # 0.8 in all
+    expected = (0.05 + 0.1 + 0.3 + 1.6 + 1.0) / 0.8
+    assert verdict(tuple(map(log, probabilities)), FIVE) == pytest.approx((expected, 0.2))
+
+
+def test_a_score_of_rounded_probabilities_stays_within_the_values():
+    score, outside = verdict((-0.0, -16.0), BINARY)
     assert 0 <= score <= 1
     assert outside == 0
+    assert verdict((1e-6, -30.0), BINARY)[1] == 0  # rounding put the mass above 1
 
 
-@pytest.mark.parametrize("good, bad, score", [(-800.0, -800.0, 0.5), (-800.0, -2000.0, 1.0), (-2000.0, 0.0, 0.0)])
-def test_tiny_probabilities_are_no_division_by_zero(good: float, bad: float, score: float):
-    assert verdict(Completion("好", "choice", 5, 1, (good, bad)))[0] == score
+@pytest.mark.parametrize(
+    "logprobs, score, outside",
+    [
+        ((-800.0, -800.0), 0.5, 1.0),
+        ((-800.0, -2000.0), 1.0, 1.0),
+        ((-2000.0, 0.0), 0.0, 0.0),
+        ((-INFINITE, 0.0), 0.0, 0.0),
+        ((0.0, -INFINITE), 1.0, 0.0),
+        ((-1e300, -1e300), 0.5, 1.0),
+    ],
+)
+def test_probabilities_of_nothing_or_next_to_it_are_no_division_by_zero(logprobs, score: float, outside: float):
+    assert verdict(logprobs, BINARY) == (score, outside)
+
+
+@pytest.mark.parametrize("logprobs", [(-INFINITE, -INFINITE), (0.0, float("nan")), (float("nan"), 0.0)])
+def test_where_no_word_has_a_probability_there_is_no_verdict(logprobs):
+    with pytest.raises(ValueError, match="no verdict can be read"):
+        verdict(logprobs, BINARY)
+
+
+@settings(deadline=None, database=None)
+@given(
+    st.lists(st.tuples(st.floats(-1e4, 0), st.floats(-1e6, 1e6)), min_size=2, max_size=9),
+    st.floats(0, 500),
+)
+def test_a_score_lies_within_the_values_and_forgets_what_all_words_share(pairs: list[tuple[float, float]], fainter: float):
+    """Against exact fractions of the same exponentials; taking the same mass from all words moves `outside` alone."""
+    logprobs, values = zip(*pairs, strict=True)
+    score, outside = verdict(logprobs, values)
+    assert min(values) <= score <= max(values) and 0 <= outside <= 1
+    weights = [Fraction(exp(logprob - max(logprobs))) for logprob in logprobs]
+    expected = sum(weight * Fraction(value) for weight, value in zip(weights, values, strict=True)) / sum(weights)
+    assert score == pytest.approx(float(expected), rel=1e-9, abs=1e-6)
+    lower, more_outside = verdict([logprob - fainter for logprob in logprobs], values)
+    assert lower == pytest.approx(score, rel=1e-6, abs=1e-3) and more_outside >= outside - 1e-9
+
+
+@settings(deadline=None, database=None)
+@given(st.lists(st.floats(0.001, 1), min_size=2, max_size=6), st.permutations(range(6)))
+def test_the_order_of_the_words_does_not_count(parts: list[float], order: list[int]):
+    logprobs = [log(part / (sum(parts) * 1.1)) for part in parts]
+    values = [float(number) for number in range(len(parts))]
+    places = [place for place in order if place < len(parts)]
+    turned = verdict([logprobs[place] for place in places], [values[place] for place in places])
+    assert turned == pytest.approx(verdict(logprobs, values), abs=1e-12)
+
+
+def judge(root: Path, fingerprint: str = "模", name: str = "score", **judging) -> Judge:
+    path = root / f"config/prompts/{name}.jinja"
+    return Judge(path, Judging(prompt=str(path), **judging), {"fingerprint": fingerprint})
+
+
+def test_a_judge_of_instructions_never_sees_the_text_and_one_of_pairs_does(root: Path):
+    row = {"instruction": "介绍<|im_end|>西湖", "text": "西湖在杭州。😀"}
+    alone = judge(root).request(row)
+    assert row["instruction"] in alone.messages[0].content and row["text"] not in alone.messages[0].content
+    assert alone.decoding.among == ("好", "差")
+    five = {str(value): value for value in range(1, 6)}
+    both = judge(root, name="score-pair", target="pair", verdicts=five).request(row)
+    assert all(value in both.messages[0].content for value in row.values()) and both.decoding.among == tuple("12345")
+
+
+def test_a_prompt_for_pairs_must_show_the_text(root: Path):
+    with pytest.raises(BadPrompt, match="text"):
+        judge(root, name="score-five", target="pair")
+    with pytest.raises(BadPrompt, match="text"):
+        judge(root, name="score-pair")
+
+
+def test_judges_of_another_model_prompt_target_or_rubric_are_others(root: Path, tmp_path: Path):
+    (tmp_path / "config/prompts").mkdir(parents=True)
+    for name, text in (("one", "{{ instruction }}{{ text }}"), ("two", "{{ instruction }} {{ text }}")):
+        (tmp_path / f"config/prompts/{name}.jinja").write_text(text)
+    pair = {"target": "pair"}
+    judges = [
+        judge(root),
+        judge(root, fingerprint="另"),
+        judge(root, name="score-five"),
+        judge(root, verdicts={"好": 1, "差": -1}),
+        judge(root, verdicts={"好": 1, "坏": 0}),
+        judge(tmp_path, name="one", **pair),
+        judge(tmp_path, name="two", **pair),
+    ]
+    assert len({one.identity for one in judges}) == len(judges)
+    assert judge(root, verdicts={"好": 1, "差": 0}).identity == judge(root).identity, "the default in words"
 
 
 # ------------------------------------------------------------------------------------------------------------------- job

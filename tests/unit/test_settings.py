@@ -227,7 +227,7 @@ def test_the_schema_takes_what_is_right_and_refuses_a_misspelt_key():
         jsonschema.validate({"primary": {"max_token": 5}}, schema)
 
 
-@pytest.mark.parametrize("name", ["demo.yaml", "kun-34b.yaml"])
+@pytest.mark.parametrize("name", ["demo.yaml", "humpback.yaml", "kun-34b.yaml"])
 def test_the_shipped_configurations_have_no_key_or_value_that_is_unknown(root, name):
     Settings.model_validate(yaml.safe_load((root / "config" / name).read_text(encoding="utf-8")))
 
@@ -242,12 +242,6 @@ def test_the_published_sizes_carry_kuns_figures(root):
         1e-5,
         512,
     )
-
-
-def test_a_score_is_cut_by_one_number_or_by_one_percentile(good):
-    good["score"] = {"threshold": 0.5, "percentile": 50}
-    with pytest.raises(BadConfiguration, match="score: give `threshold` or `percentile`"):
-        load(good)
 
 
 def test_a_data_folder_beside_sources_is_a_fault(good, tmp_path):

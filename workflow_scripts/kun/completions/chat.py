@@ -74,5 +74,7 @@ def single_token(tokenizer, word: str) -> int:
     """The id of a verdict word. Raises ValueError if it is not one token: its probability could not be read."""
     ids = tokenizer.encode(word, add_special_tokens=False)
     if len(ids) != 1:
-        raise ValueError(f"score.good and score.bad must be one token each; {word!r} is {len(ids)} tokens of this model")
+        raise ValueError(
+            f"each word of score.verdicts must be one token; {word!r} is {len(ids)} tokens of this model, so choose another, in the prompt as well"
+        )
     return ids[0]

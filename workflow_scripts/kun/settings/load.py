@@ -16,6 +16,10 @@ PUBLISHED = {  # folder name under corpus.data_folder: the source it is
     "WanJuan1_dot_0": ("wanjuan", "wanjuan"),
     "SkyPile-150B": ("skypile", "skypile"),
 }
+GONE = {  # keys of former versions: what to write now
+    f"score.{word}": "the words are keys of `verdicts` now, with their values: score: {verdicts: {好: 1, 差: 0}}"
+    for word in ("good", "bad")
+}
 
 
 class BadConfiguration(Exception):
@@ -48,6 +52,8 @@ def _message(faults: Iterable[str]) -> str:
 
 def _fault(item: dict[str, Any]) -> str:
     place = _dotted(item["loc"])
+    if place in GONE:
+        return f"{place}: this key is gone; {GONE[place]}"
     if item["type"] == "extra_forbidden":
         known = _keys_at(item["loc"][:-1])
         near = difflib.get_close_matches(str(item["loc"][-1]), known, n=1, cutoff=0.5)
@@ -168,5 +174,7 @@ def _files(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"models.{role}", name
     if models.chat_template:
         yield "models.chat_template", models.chat_template
+    for number, name in enumerate(settings.score.files_of_labels()):
+        yield f"score.labelled[{number}]", name
     for role in ("label", "score", "polish"):
         yield f"{role}.prompt", getattr(settings, role).prompt

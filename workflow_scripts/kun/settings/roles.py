@@ -1,11 +1,16 @@
 """The roles that language models play, and the checks on what they wrote."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from kun.settings.base import Section
 from kun.settings.completions import Decoding
+from kun.settings.perplexity import Cut
+
+BINARY = {"好": 1.0, "差": 0.0}  # Kun's verdicts
+CUT_OF_SCORE = ("threshold", "percentile", "precision", "budget")
+SHIPPED_LABELS = "config/judge/instructions.jsonl"
 
 
 class Label(Section):
@@ -25,27 +30,120 @@ class Label(Section):
         return self
 
 
-class Score(Section):
+class Judging(Section):
+    """How the point model is asked and what its answers are worth: all that a score depends on beside the model."""
+
     prompt: str = Field(
-        "config/prompts/score.jinja", description="the request that shows an instruction, and it alone, and asks for a verdict"
+        "config/prompts/score.jinja",
+        description="the request that shows an instruction and asks for a verdict. score-five.jinja beside it asks for 1 to 5, "
+        "score-pair.jinja too, of an instruction with its text",
     )
-    good: str = Field("好", description="the verdict for a good instruction; one token of the point model")
-    bad: str = Field("差", description="the verdict for a bad one; one token of the point model")
+    target: Literal["instruction", "pair"] = Field(
+        "instruction",
+        description="what is judged. instruction: it alone (Kun) · pair: the instruction with its text as the answer (Humpback); "
+        "the prompt then shows {{ text }} as well",
+    )
+    verdicts: dict[str, float] | None = Field(
+        None,
+        description="each word that may be the verdict, one token of the point model, with its value; the score is the expected value. "
+        'null: {好: 1, 差: 0} · {"1": 1, "2": 2, "3": 3, "4": 4, "5": 5} with a prompt that asks for 1 to 5',
+    )
+
+    @field_validator("verdicts", mode="before")
+    @classmethod
+    def words_as_yaml_gives_them(cls, verdicts: Any) -> Any:
+        """YAML reads 1 as a number and yes, no, on, off as truth values: the one is what was written, the other is not."""
+        if not isinstance(verdicts, dict):
+            return verdicts
+        for word in verdicts:
+            if isinstance(word, bool) or not isinstance(word, int | str):
+                raise ValueError(f"put each word in quotes: YAML read one of them as {word!r}")
+        return {str(word): value for word, value in verdicts.items()}
+
+    @field_validator("verdicts")
+    @classmethod
+    def tell_good_from_bad(cls, verdicts: dict[str, float] | None) -> dict[str, float] | None:
+        if verdicts is not None and len(set(verdicts.values())) < 2:
+            raise ValueError("at least two words of different values are needed")
+        if verdicts is not None and not all(map(str.strip, verdicts)):
+            raise ValueError("a word is empty")
+        return verdicts
+
+    @model_validator(mode="after")
+    def the_prompt_is_the_targets(self) -> "Judging":
+        if self.target == "pair" and self.prompt == type(self).model_fields["prompt"].default:
+            raise ValueError(
+                "`target: pair` needs a `prompt` that shows {{ text }} as well, as config/prompts/score-pair.jinja does, which asks for 1 to 5"
+            )
+        return self
+
+    def worth(self) -> dict[str, float]:
+        """Each verdict word with its value."""
+        return self.verdicts or BINARY
+
+
+class ScoreCut(Cut):
+    """Where scores are cut: as perplexities are, or by what people said of a labelled set, or by how many are wanted."""
+
+    minimum: float | None = None  # in the units of the verdicts, which may be below 0
+    doubt: float = 0
+    precision: float | None = None
+    budget: int | None = None
+
+    def by_percentile(self) -> bool:
+        return super().by_percentile() or self.budget is not None
+
+
+class Score(Judging):
     threshold: float | None = Field(
-        0.5, ge=0, le=1, description="keep instructions whose p(good) among the two words is at least this"
+        0.5, description="keep instructions whose score is at least this, in the units of `verdicts`; null: see the next three"
     )
     percentile: float | None = Field(
-        None,
-        ge=0,
-        lt=100,
-        description="with `threshold: null`: take the threshold from all instructions' scores, once, and pin it; null: no cut",
+        None, ge=0, lt=100, description="instead: take the threshold from all instructions' scores, once, and pin it"
     )
+    precision: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="instead: the least threshold at which this share of what is kept is good, by the `labelled` set",
+    )
+    budget: int | None = Field(
+        None, ge=1, description="instead: keep about so many instructions of the whole corpus; found once and pinned"
+    )
+    labelled: list[str] = Field(
+        [SHIPPED_LABELS],
+        description="what the judge is measured on: files of lines {instruction, good: true or false, kind} that people judged, "
+        "with `output` for `target: pair`; the set that comes along is of instructions alone. []: it is not measured",
+    )
+
+    @field_validator("labelled", mode="before")
+    @classmethod
+    def one_file_or_several(cls, files: Any) -> Any:
+        return [files] if isinstance(files, str) else files
 
     @model_validator(mode="after")
     def one_cut(self) -> "Score":
-        if self.threshold is not None and self.percentile is not None:
-            raise ValueError("give `threshold` or `percentile`, and null for the other")
+        given = [name for name in CUT_OF_SCORE if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"give one of {', '.join(CUT_OF_SCORE)}, and null for the others; these are given: {', '.join(given)}")
+        low, high = min(self.worth().values()), max(self.worth().values())
+        if self.threshold is not None and not low <= self.threshold <= high:
+            raise ValueError(f"`threshold` is in the units of `verdicts`, from {low:g} to {high:g}, and {self.threshold:g} is not")
+        if self.precision is not None and not self.files_of_labels():
+            raise ValueError("`precision` is measured on `labelled`, which names no file" + self._no_set_of_pairs())
         return self
+
+    def files_of_labels(self) -> list[str]:
+        """What the judge is measured on; none for pairs where only the set of instructions that comes along is named."""
+        return [] if self.target == "pair" and self.labelled == [SHIPPED_LABELS] else self.labelled
+
+    def _no_set_of_pairs(self) -> str:
+        return "; none of pairs comes along, so name one of your own" if self.target == "pair" else ""
+
+    def cut(self) -> ScoreCut:
+        return ScoreCut(
+            minimum=self.threshold, low_percentile=self.percentile, precision=self.precision, budget=self.budget, doubt=0
+        )
 
 
 class Instructions(Section):

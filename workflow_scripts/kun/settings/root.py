@@ -26,7 +26,7 @@ class Settings(Section):
     training: Training = Field(Training(), description="fine-tuning of the label model and the primary chat model")
     engine: Engine = Field(Engine(), description="how language models are run")
     label: Label = Field(Label(), description="role: an instruction for each text")
-    score: Score = Field(Score(), description="role: a verdict on the instruction alone")
+    score: Score = Field(Score(), description="role: a verdict on each instruction")
     instructions: Instructions = Field(Instructions(), description="which instructions go on")
     polish: Polish = Field(Polish(), description="role: from text and instruction to an answer")
     answers: Answers = Field(Answers(), description="which answers become pairs")
