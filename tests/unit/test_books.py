@@ -204,9 +204,9 @@ def test_columns_of_lists_have_one_digest_however_they_are_cut_into_batches(tmp_
 @pytest.mark.parametrize(
     "rows",
     [
-        LIST_ROWS[:4] + [{"texts": ["己"], "scores": [0.25]}],
-        LIST_ROWS[:4] + [{"texts": ["戊"], "scores": [None]}],
-        LIST_ROWS[:1] + [{"texts": None, "scores": []}] + LIST_ROWS[2:],  # a null list is not an empty one
+        [*LIST_ROWS[:4], {"texts": ["己"], "scores": [0.25]}],
+        [*LIST_ROWS[:4], {"texts": ["戊"], "scores": [None]}],
+        [*LIST_ROWS[:1], {"texts": None, "scores": []}, *LIST_ROWS[2:]],  # a null list is not an empty one
         [{"texts": ["甲", "乙丙"], "scores": [0.5, None, 1.0]}, {"texts": [ODD], "scores": []}, *LIST_ROWS[2:]],  # moved
         [{"texts": ["甲乙", "丙", ODD], "scores": [0.5, None, 1.0]}, *LIST_ROWS[1:]],
         LIST_ROWS[::-1],

@@ -167,7 +167,7 @@ def test_a_prompt_leaves_room_for_all_that_a_completion_may_have_or_for_half_of_
         [answer] = complete(engine, asked)
         assert (answer.finish, answer.output_tokens) == (finish, tokens)
     endless = requests(replace(GREEDY, max_tokens=9999), PROMPTS[:1])
-    for context, finish, tokens in ((2 * length - 2, "failed", 0), (2 * length - 1, "length", length - 1)):
+    for context, finish, tokens in ((2 * length - 2, "failed", 0), (2 * length - 1, "stop", 9)):
         engine.context = context
         [answer] = complete(engine, endless)
         assert (answer.finish, answer.output_tokens) == (finish, tokens)
