@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kun.books.ledger import CHAIN
-from kun.completions.upkeep import Contents, compact, forget, journals, rests
+from kun.completions.upkeep import Contents, compact, count_finished, forget, journals, rests
 
 # The folder of results that a stage's answers are read into; what follows it in the chain is made again.
 FOLDERS = {"label": "labelled", "score": "scored", "polish": "polished", "causal": "causal", "judge": "judged"}
@@ -49,10 +49,11 @@ def forget_all(arguments: argparse.Namespace) -> None:
     for stage, shard, journal in chosen(arguments):
         if not _may_change(arguments, journal):
             continue
-        if count := forget(journal, arguments.finish):
+        if count := count_finished(journal, arguments.finish):
             ledgers = stale_files(arguments.results, stage, shard)
-            for ledger in ledgers:
+            for ledger in ledgers:  # first: a kill in between must not leave a shard that looks done
                 ledger.unlink()
+            forget(journal, arguments.finish)
             print(f"{stage} {shard}: {count} answers forgotten, {len(ledgers)} files removed; the next run asks again")
 
 

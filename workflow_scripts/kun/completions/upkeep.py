@@ -63,13 +63,15 @@ def compact(folder: Path) -> tuple[int, int]:
     return _rewritten(folder, lambda key, answer: True)
 
 
-def forget(folder: Path, finish: str) -> int:
-    """Take out the answers that finished so, and how many those were. The journal is compacted by the way."""
+def count_finished(folder: Path, finish: str) -> int:
+    """How many of a journal's answers finished so."""
     lines = (line for segment in segments(folder) for line in _lines(segment) if line)
-    wanted = {key for answers, _ in lines for key, answer in answers.items() if answer.finish == finish}
-    if wanted:
-        _rewritten(folder, lambda key, answer: answer.finish != finish)
-    return len(wanted)
+    return len({key for answers, _ in lines for key, answer in answers.items() if answer.finish == finish})
+
+
+def forget(folder: Path, finish: str) -> None:
+    """Take out the answers that finished so. The journal is compacted by the way."""
+    _rewritten(folder, lambda key, answer: answer.finish != finish)
 
 
 def _rewritten(folder: Path, stays: Callable[[str, Completion], bool]) -> tuple[int, int]:
