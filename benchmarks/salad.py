@@ -151,8 +151,8 @@ def by_causal(texts: list[str], model: Path, tokens: int) -> tuple[np.ndarray, n
     from kun.completions.transformers_engine import TransformersEngine
 
     engine = TransformersEngine(str(model), Engine(threads=1))
-    asked = [Request((Message("user", text),), Read(tokens)) for text in texts]
-    found = engine.complete(asked, [0] * len(asked))
+    engine.submit([(str(place), Request((Message("user", text),), Read(tokens))) for place, text in enumerate(texts)])
+    found = list(engine.finished().values())
     counts = np.array([completion.prompt_tokens if completion.finish == "read" else 0 for completion in found])
     pairs = zip(found, counts.tolist(), strict=True)
     values = np.array([perplexity(completion.logprobs[0], count) if count else np.inf for completion, count in pairs])

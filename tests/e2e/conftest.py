@@ -55,7 +55,7 @@ class Project:
     def answers(self) -> int:
         """How many answers of language models the stores hold."""
         journals = self.path("results/completions").rglob("*.jsonl")
-        return sum(len(json.loads(line)["answers"]) for journal in journals for line in journal.read_text().splitlines())
+        return sum(len(json.loads(line)["answers"]) for journal in journals for line in journal.read_bytes().splitlines())
 
     def edit(self, name: str, old: str, new: str) -> None:
         path = self.path(name)

@@ -107,7 +107,9 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(finished: Project, tm
     before = project.answers()
     torn = max(journals.rglob("*.jsonl"), key=lambda path: path.stat().st_mtime)
     with torn.open("ab") as stream:
-        stream.write(b'{"engine": {}, "answers": {"0123')  # what a kill in the middle of a write leaves
+        stream.write(
+            b'{"keys":"0123456789abcdef0123456789abcdef","answers":[{"text":"\xe5'
+        )  # what a kill in the middle of a write leaves
 
     project.snakemake("--unlock")
     project.snakemake()

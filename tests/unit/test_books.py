@@ -169,6 +169,62 @@ def test_rows_and_columns_with_equal_content_have_equal_tables_and_digests(tmp_p
     assert writer.count == 9
 
 
+LISTS = pa.schema([("texts", pa.list_(pa.string())), ("scores", pa.list_(pa.float64()))])
+
+
+def digest_of_lists(folder: Path, rows: list[dict], cuts: list[int], by_column: bool) -> str:
+    writer = TableWriter(folder / "lists", LISTS)
+    for start, end in pairwise([0, *cuts]):
+        if by_column:
+            writer.add_columns({name: [each[name] for each in rows[start:end]] for name in LISTS.names})
+        else:
+            for each in rows[start:end]:
+                writer.add(each)
+    digest = writer.digest
+    writer.close()
+    assert list(read_rows(folder / "lists")) == rows
+    return digest
+
+
+LIST_ROWS = [
+    {"texts": ["甲", "乙丙", ODD], "scores": [0.5, None, 1.0]},
+    {"texts": [], "scores": []},
+    {"texts": None, "scores": None},
+    {"texts": ["", None, "丁"], "scores": [None]},
+    {"texts": ["戊"], "scores": [0.25]},
+]
+
+
+def test_columns_of_lists_have_one_digest_however_they_are_cut_into_batches(tmp_path):
+    ways = [([5], False), ([5], True), ([1, 2, 3, 4, 5], True), ([0, 2, 2, 5], True), ([3, 5], True)]
+    assert len({digest_of_lists(tmp_path, LIST_ROWS, cuts, by_column) for cuts, by_column in ways}) == 1
+    assert digest_of_lists(tmp_path, [], [], False) == digest_of_lists(tmp_path, [], [0, 0], True)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [*LIST_ROWS[:4], {"texts": ["己"], "scores": [0.25]}],
+        [*LIST_ROWS[:4], {"texts": ["戊"], "scores": [None]}],
+        [*LIST_ROWS[:1], {"texts": None, "scores": []}, *LIST_ROWS[2:]],  # a null list is not an empty one
+        [{"texts": ["甲", "乙丙"], "scores": [0.5, None, 1.0]}, {"texts": [ODD], "scores": []}, *LIST_ROWS[2:]],  # moved
+        [{"texts": ["甲乙", "丙", ODD], "scores": [0.5, None, 1.0]}, *LIST_ROWS[1:]],
+        LIST_ROWS[::-1],
+    ],
+)
+def test_whatever_changes_in_a_list_changes_the_digest(tmp_path, rows):
+    assert digest_of_lists(tmp_path, rows, [5], True) != digest_of_lists(tmp_path, LIST_ROWS, [5], True)
+
+
+def test_a_batch_of_long_lists_ends_early(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "LARGEST", 100)
+    writer = TableWriter(tmp_path / "t", pa.schema([("texts", pa.list_(pa.string()))]))
+    for size in (60, 60, 1, 0):
+        writer.add({"texts": ["长" * size, None] if size else None})
+    writer.close()
+    assert [len(batch["texts"]) for batch in tables.read_columns(tmp_path / "t", ["texts"])] == [2, 2]
+
+
 @pytest.mark.parametrize(
     "change",
     [{"id": "词词" + "x"}, {"tokens": 0}, {"tokens": None}, {"share": None}, {"share": 0.25}, {"mark": b"zz"}],

@@ -11,9 +11,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+import engine_answers  # noqa: E402
 from kun.books.ledger import Ledger  # noqa: E402
 from kun.books.tables import TableWriter, metadata_of, read_columns  # noqa: E402
-from kun.completions import transformers_read  # noqa: E402
+from kun.completions import job, transformers_read  # noqa: E402
 from kun.completions.chat import encode_document  # noqa: E402
 from kun.completions.requests import Completion, Message, Read, Request  # noqa: E402
 from kun.completions.transformers_engine import TransformersEngine  # noqa: E402
@@ -45,7 +46,7 @@ def asked(texts: list[str], read: Read) -> list[Request]:
 
 
 def complete(engine: TransformersEngine, texts: list[str], read: Read) -> list[Completion]:
-    return engine.complete(asked(texts, read), [0] * len(texts))
+    return engine_answers.complete(engine, asked(texts, read))
 
 
 @pytest.fixture(scope="module")
@@ -359,20 +360,30 @@ def arguments(folder: Path, **settings) -> list[str]:
 
 
 class Watched:
-    """The engine, with what it was asked; it dies when asked for the `dies_at`th time."""
+    """The engine, with what it answered; it dies when asked for the `dies_at`th batch."""
 
     def __init__(self, engine: TransformersEngine, dies_at: int | None = None):
-        self.engine, self.dies_at, self.batches = engine, dies_at, []
+        self.engine, self.dies_at, self.batches, self.given = engine, dies_at, [], {}
 
-    def complete(self, requests, seeds):
+    @property
+    def hungry(self):
+        return self.engine.hungry
+
+    def submit(self, batch):
+        self.given |= dict(batch)
+        self.engine.submit(batch)
+
+    def finished(self):
         if len(self.batches) == self.dies_at:
+            self.engine.batches.clear()
             raise KeyboardInterrupt
-        self.batches.append([request.messages[0].content for request in requests])
-        return self.engine.complete(requests, seeds)
+        answers = self.engine.finished()
+        self.batches.append([self.given[key].messages[0].content for key in answers])
+        return answers
 
 
 def run(program, folder: Path, engine, monkeypatch, **settings) -> None:
-    monkeypatch.setattr(program, "load_engine", lambda *given: engine)
+    monkeypatch.setattr(job, "load_engine", lambda *given: engine)
     monkeypatch.setattr(sys, "argv", ["measure_causal", *arguments(folder, **settings)])
     program.main()
 
@@ -426,8 +437,17 @@ def test_a_killed_run_asks_only_what_is_missing_and_ends_as_if_never_killed(prog
 
 def test_a_text_that_could_not_be_read_keeps_its_row_and_is_counted_with_the_reason(program, shard, tmp_path, monkeypatch):
     class Broken:
-        def complete(self, requests, seeds):
-            return [Completion("没有有限的概率", "failed", 5, 0) for _ in requests]
+        hungry = True
+
+        def __init__(self):
+            self.keys = []
+
+        def submit(self, batch):
+            self.keys += [key for key, _ in batch]
+
+        def finished(self):
+            keys, self.keys = self.keys, []
+            return {key: Completion("没有有限的概率", "failed", 5, 0) for key in keys}
 
     run(program, tmp_path, Broken(), monkeypatch)
     [batch, *_] = read_columns(tmp_path / "causal.parquet", ["causal_perplexity", "causal_tokens"])

@@ -8,14 +8,16 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from engine_answers import complete, complete_keyed  # noqa: E402
 from kun.completions.chat import encode_chat, single_token  # noqa: E402
-from kun.completions.requests import Choose, Generate, Message, Request  # noqa: E402
+from kun.completions.requests import Choose, Generate, Message, Request, Shown, seed_of  # noqa: E402
 from kun.completions.transformers_engine import SeededDraw, TransformersEngine  # noqa: E402
 from kun.settings.completions import Engine  # noqa: E402
 
 SETTINGS = Engine(batch=8, threads=1, dtype="float32", device="cpu")
 GREEDY = Generate(max_tokens=12, temperature=0, top_p=1.0, repetition_penalty=1.2)
 SAMPLED = Generate(max_tokens=12, temperature=0.9, top_p=0.95, repetition_penalty=1.2)
+CPU = torch.device("cpu")
 PROMPTS = [
     "你好",
     "请介绍一下北京的名胜古迹。",
@@ -43,12 +45,13 @@ def requests(decoding: Generate | Choose, prompts: list[str] = PROMPTS) -> list[
     return [Request((Message("user", prompt),), decoding) for prompt in prompts]
 
 
-def seeds(asked: list[Request]) -> list[int]:
-    return [request.seed("m") for request in asked]
-
-
 def alone(engine: TransformersEngine, asked: list[Request]) -> list:
-    return [engine.complete([request], [seed])[0] for request, seed in zip(asked, seeds(asked), strict=True)]
+    return [complete(engine, [request])[0] for request in asked]
+
+
+def drawn(engine: TransformersEngine, asked: list[Request], chances: list[int]) -> list:
+    """Answers under keys, and so seeds, of our own."""
+    return complete_keyed(engine, asked, [f"{chance:032x}" for chance in chances])
 
 
 # -------------------------------------------------------------------------------------------------------------- generate
@@ -57,28 +60,28 @@ def alone(engine: TransformersEngine, asked: list[Request]) -> list:
 @pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
 def test_a_request_has_the_same_answer_alone_and_in_company(engine: TransformersEngine, decoding: Generate):
     asked = requests(decoding)
-    together = engine.complete(asked, seeds(asked))
+    together = complete(engine, asked)
     assert together == alone(engine, asked)
-    assert engine.complete(asked[::-1], seeds(asked)[::-1]) == together[::-1]
+    assert complete(engine, asked[::-1]) == together[::-1]
     assert len({answer.text for answer in together}) > 1
     assert all(answer.text for answer in together)
 
 
 def test_the_same_seeds_give_the_same_texts_and_others_give_others(engine: TransformersEngine):
     asked = requests(SAMPLED, PROMPTS[:1] * 4)
-    first = [answer.text for answer in engine.complete(asked, [1, 2, 3, 1])]
+    first = [answer.text for answer in drawn(engine, asked, [1, 2, 3, 4])]
     torch.manual_seed(99)  # the global chance plays no part
     torch.rand(3)
-    assert [answer.text for answer in engine.complete(asked, [1, 2, 3, 1])] == first
-    assert first[0] == first[3]
-    assert len(set(first)) == 3
+    assert [answer.text for answer in drawn(engine, asked, [1, 2, 3, 4])] == first
+    assert drawn(engine, asked[:1], [1])[0].text == first[0]
+    assert len(set(first)) == 4
 
 
 def test_temperature_0_takes_no_notice_of_seeds_and_of_top_p(engine: TransformersEngine):
     asked = requests(GREEDY, PROMPTS[:2])
-    assert engine.complete(asked, [1, 2]) == engine.complete(asked, [3, 4])
+    assert drawn(engine, asked, [1, 2]) == drawn(engine, asked, [3, 4])
     narrow = requests(replace(GREEDY, top_p=0.1), PROMPTS[:2])
-    assert engine.complete(narrow, [1, 2]) == engine.complete(asked, [1, 2])
+    assert drawn(engine, narrow, [1, 2]) == drawn(engine, asked, [1, 2])
 
 
 def test_greedy_text_is_the_likeliest_token_each_time(engine: TransformersEngine):
@@ -88,19 +91,19 @@ def test_greedy_text_is_the_likeliest_token_each_time(engine: TransformersEngine
     with torch.inference_mode():
         for _ in range(6):
             expected.append(int(engine.model(torch.tensor([ids + expected])).logits[0, -1].argmax()))
-    [answer] = engine.complete(asked, [1])
+    [answer] = complete(engine, asked)
     assert answer.text == engine.tokenizer.decode(expected)
 
 
 def test_a_tiny_top_p_draws_the_likeliest_token_whatever_the_seed(engine: TransformersEngine):
-    [greedy] = engine.complete(requests(GREEDY, PROMPTS[1:2]), [1])
+    [greedy] = complete(engine, requests(GREEDY, PROMPTS[1:2]))
     narrow = requests(replace(SAMPLED, top_p=1e-6), PROMPTS[1:2] * 3)
-    assert {answer.text for answer in engine.complete(narrow, [1, 2, 3])} == {greedy.text}
+    assert {answer.text for answer in drawn(engine, narrow, [1, 2, 3])} == {greedy.text}
 
 
 def test_an_answer_cut_at_max_tokens_says_length_and_a_finished_one_stop(engine: TransformersEngine):
     short, long = requests(replace(GREEDY, max_tokens=2), PROMPTS[:1]), requests(replace(GREEDY, max_tokens=200), PROMPTS[:1])
-    [cut], [whole] = engine.complete(short, [1]), engine.complete(long, [1])
+    [cut], [whole] = complete(engine, short), complete(engine, long)
     assert (cut.finish, cut.output_tokens) == ("length", 2)
     assert whole.finish == "stop" and whole.text.startswith(cut.text) and not whole.text.endswith("<|im_end|>")
     ids = engine.tokenizer.encode(whole.text, add_special_tokens=False)
@@ -108,13 +111,13 @@ def test_an_answer_cut_at_max_tokens_says_length_and_a_finished_one_stop(engine:
     # With exactly as many tokens as the answer has, it is finished; with one less, its end is cut off.
     for less, finish in ((0, "stop"), (1, "length")):
         exact = requests(replace(GREEDY, max_tokens=whole.output_tokens - less), PROMPTS[:1])
-        [answer] = engine.complete(exact, [1])
+        [answer] = complete(engine, exact)
         assert (answer.finish, answer.text) == (finish, whole.text)
 
 
 def test_one_that_ends_early_is_not_filled_by_its_longer_neighbours(engine: TransformersEngine):
     asked = requests(replace(GREEDY, max_tokens=60), ["你好", "写一首长诗"])
-    together = engine.complete(asked, seeds(asked))
+    together = complete(engine, asked)
     assert together == alone(engine, asked)
     assert {answer.finish for answer in together} == {"stop", "length"}
 
@@ -122,7 +125,7 @@ def test_one_that_ends_early_is_not_filled_by_its_longer_neighbours(engine: Tran
 def test_prompt_tokens_are_counted_without_padding(engine: TransformersEngine):
     asked = requests(replace(GREEDY, max_tokens=1))
     expected = [len(encode_chat(engine.tokenizer, request.messages)) for request in asked]
-    assert [answer.prompt_tokens for answer in engine.complete(asked, seeds(asked))] == expected
+    assert [answer.prompt_tokens for answer in complete(engine, asked)] == expected
 
 
 def test_padding_is_not_penalised_as_repetition(engine: TransformersEngine):
@@ -130,7 +133,7 @@ def test_padding_is_not_penalised_as_repetition(engine: TransformersEngine):
     engine.pad = engine.tokenizer.eos_token_id
     engine.tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}"
     asked = requests(replace(GREEDY, max_tokens=40, repetition_penalty=2.0), ["你好", "再见", "很长的一段话，" * 30])
-    together = engine.complete(asked, seeds(asked))
+    together = complete(engine, asked)
     assert together == alone(engine, asked)
     assert "stop" in {answer.finish for answer in together}
 
@@ -141,36 +144,70 @@ def test_padding_is_not_penalised_as_repetition(engine: TransformersEngine):
 def test_a_prompt_that_does_not_fit_fails_with_the_reason_and_the_others_are_answered(engine: TransformersEngine):
     asked = requests(GREEDY, [PROMPTS[0], "长" * 3000, PROMPTS[1]])
     engine.context = 2000
-    first, failed, second = engine.complete(asked, seeds(asked))
+    first, failed, second = complete(engine, asked)
     assert (failed.finish, failed.output_tokens) == ("failed", 0)
     assert "2000" in failed.text and "context" in failed.text
     assert failed.prompt_tokens > 2000
-    assert [first, second] == engine.complete([asked[0], asked[2]], seeds([asked[0], asked[2]]))
+    assert [first, second] == complete(engine, [asked[0], asked[2]])
 
 
 def test_a_batch_in_which_nothing_fits_is_all_failed(engine: TransformersEngine):
     engine.context = 10
     for decoding in (GREEDY, Choose(("好", "差"))):
         asked = requests(decoding)
-        assert [answer.finish for answer in engine.complete(asked, seeds(asked))] == ["failed"] * len(PROMPTS)
+        assert [answer.finish for answer in complete(engine, asked)] == ["failed"] * len(PROMPTS)
 
 
-def test_a_prompt_needs_room_for_one_token(engine: TransformersEngine):
+def test_a_prompt_leaves_room_for_all_that_a_completion_may_have_or_for_half_of_the_context(engine: TransformersEngine):
     asked = requests(GREEDY, PROMPTS[:1])
     length = len(encode_chat(engine.tokenizer, asked[0].messages))
-    for context, finish, tokens in ((length, "failed", 0), (length + 1, "length", 1), (length + 3, "length", 3)):
+    assert length > GREEDY.max_tokens
+    for context, finish, tokens in ((length + 11, "failed", 0), (length + 12, "stop", 9), (length + 99, "stop", 9)):
         engine.context = context
-        [answer] = engine.complete(asked, [1])
+        [answer] = complete(engine, asked)
+        assert (answer.finish, answer.output_tokens) == (finish, tokens)
+    endless = requests(replace(GREEDY, max_tokens=9999), PROMPTS[:1])
+    for context, finish, tokens in ((2 * length - 2, "failed", 0), (2 * length - 1, "stop", 9)):
+        engine.context = context
+        [answer] = complete(engine, endless)
         assert (answer.finish, answer.output_tokens) == (finish, tokens)
 
 
 @pytest.mark.parametrize("decoding", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
-def test_a_neighbour_that_almost_fills_the_context_does_not_shorten_the_others(engine: TransformersEngine, decoding: Generate):
+def test_a_neighbour_that_fills_the_context_does_not_shorten_the_others(engine: TransformersEngine, decoding: Generate):
     asked = requests(decoding, [PROMPTS[1], "春天来了，" * 30, PROMPTS[0]])
-    engine.context = len(encode_chat(engine.tokenizer, asked[1].messages)) + 2
-    together = engine.complete(asked, seeds(asked))
-    assert together == alone(engine, asked)
-    assert together[1].output_tokens == 2 < min(together[0].output_tokens, together[2].output_tokens)
+    roomy = complete(engine, asked)
+    engine.context = len(encode_chat(engine.tokenizer, asked[1].messages)) + decoding.max_tokens
+    assert complete(engine, asked) == roomy == alone(engine, asked)
+    assert decoding.max_tokens in {answer.output_tokens for answer in roomy}
+
+
+# ------------------------------------------------------------------------------------------------------------ cut to fit
+
+SENTENCES = "春天来了。花都开了！" * 40 + "最后一句没有说完"
+
+
+def shown(text: str, decoding: Generate | Choose, before: str = "写出指令：") -> Request:
+    def messages(part: str) -> tuple[Message, ...]:
+        return (Message("user", f"{before}{part}。请回答"),)
+
+    return Request(messages(text), decoding, shown=Shown(text, messages))
+
+
+@pytest.mark.parametrize("decoding", [GREEDY, Choose(("好", "差"))], ids=["generate", "choose"])
+def test_a_text_that_does_not_fit_is_cut_at_a_sentence_end_and_asked_as_if_it_ended_there(engine: TransformersEngine, decoding):
+    engine.context = 100
+    [answer, short] = complete(engine, [shown(SENTENCES, decoding), shown("春天。", decoding)])
+    assert answer.finish != "failed" and short.cut is None
+    assert 0 < answer.cut < len(SENTENCES) and SENTENCES[answer.cut - 1] in "。！"
+    assert answer.prompt_tokens + (12 if decoding == GREEDY else 1) <= 100
+    assert answer == replace(complete(engine, [shown(SENTENCES[: answer.cut], decoding)])[0], cut=answer.cut)
+
+
+def test_an_instruction_that_leaves_no_room_fails_rather_than_being_cut(engine: TransformersEngine):
+    engine.context = 200
+    [answer] = complete(engine, [shown("春天来了。", GREEDY, before="长" * 500)])
+    assert (answer.finish, answer.cut) == ("failed", None)
 
 
 # ---------------------------------------------------------------------------------------------------------------- choose
@@ -180,7 +217,7 @@ def test_chosen_log_probabilities_are_those_of_a_plain_forward_pass(engine: Tran
     words = ("好", "差", "是")
     asked = requests(Choose(words))
     tokens = [single_token(engine.tokenizer, word) for word in words]
-    answers = engine.complete(asked, seeds(asked))
+    answers = complete(engine, asked)
     for one, other in zip(answers, alone(engine, asked), strict=True):
         assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
     for request, answer in zip(asked, answers, strict=True):
@@ -193,15 +230,15 @@ def test_chosen_log_probabilities_are_those_of_a_plain_forward_pass(engine: Tran
 
 
 def test_log_probabilities_are_in_the_order_of_the_words(engine: TransformersEngine):
-    [one] = engine.complete(requests(Choose(("好", "差")), PROMPTS[:1]), [1])
-    [two] = engine.complete(requests(Choose(("差", "好")), PROMPTS[:1]), [1])
+    [one] = complete(engine, requests(Choose(("好", "差")), PROMPTS[:1]))
+    [two] = complete(engine, requests(Choose(("差", "好")), PROMPTS[:1]))
     assert one.logprobs == two.logprobs[::-1]
     assert one.text == two.text
 
 
 def test_a_verdict_word_of_several_tokens_is_an_error_that_names_it(engine: TransformersEngine):
     with pytest.raises(ValueError, match=r"'非常好的指令' is \d+ tokens"):
-        engine.complete(requests(Choose(("好", "非常好的指令")), PROMPTS[:1]), [1])
+        complete(engine, requests(Choose(("好", "非常好的指令")), PROMPTS[:1]))
     with pytest.raises(ValueError, match="'' is 0 tokens"):
         single_token(engine.tokenizer, "")
 
@@ -213,7 +250,7 @@ def test_draws_have_the_frequencies_of_the_softmax():
     probabilities = torch.tensor([0.5, 0.25, 0.15, 0.1, 0.0])
     draws = 4000
     scores = probabilities.log().expand(draws, -1)
-    noisy = SeededDraw([Request((Message("user", str(n)),), GREEDY).seed("m") for n in range(draws)])(None, scores)
+    noisy = SeededDraw([seed_of(Request((Message("user", str(n)),), GREEDY).key("m")) for n in range(draws)], 1, CPU)(None, scores)
     counts = Counter(noisy.argmax(-1).tolist())
     assert counts[4] == 0
     expected = (probabilities * draws).tolist()[:4]
@@ -222,7 +259,7 @@ def test_draws_have_the_frequencies_of_the_softmax():
 
 
 def test_successive_draws_of_one_row_have_them_too():
-    draw, scores = SeededDraw([7]), torch.tensor([[0.7, 0.2, 0.1]]).log()
+    draw, scores = SeededDraw([7], 3000, CPU), torch.tensor([[0.7, 0.2, 0.1]]).log()
     counts = Counter(int(draw(None, scores).argmax()) for _ in range(3000))
     chi_square = sum((counts[token] - share) ** 2 / share for token, share in enumerate((2100, 600, 300)))
     assert chi_square < 13.82  # 2 degrees of freedom, one in a thousand
@@ -230,7 +267,7 @@ def test_successive_draws_of_one_row_have_them_too():
 
 def test_a_rows_draws_do_not_depend_on_the_other_rows():
     scores = torch.randn(3, 50, generator=torch.Generator().manual_seed(1))
-    together, single = SeededDraw([1, 2, 3]), SeededDraw([2])
+    together, single = SeededDraw([1, 2, 3], 5, CPU), SeededDraw([2], 7, CPU)
     for _ in range(5):
         assert torch.equal(together(None, scores)[1], single(None, scores[1:2])[0])
 
@@ -238,7 +275,7 @@ def test_a_rows_draws_do_not_depend_on_the_other_rows():
 def test_a_token_ruled_out_stays_ruled_out():
     scores = torch.full((1, 100), float("-inf"))
     scores[0, 42] = -30.0
-    assert all(int(SeededDraw([seed])(None, scores).argmax()) == 42 for seed in range(50))
+    assert all(int(SeededDraw([seed], 1, CPU)(None, scores).argmax()) == 42 for seed in range(50))
 
 
 # --------------------------------------------------------------------------------------------------------------- loading

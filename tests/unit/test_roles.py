@@ -1,5 +1,6 @@
 """The roles: prompts made of a template and values, and what is read out of a completion."""
 
+import json
 from fractions import Fraction
 from math import exp, log
 from pathlib import Path
@@ -8,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kun.books.digests import digest_of_value
 from kun.books.ledger import Ledger
 from kun.books.stage import Stage
 from kun.books.tables import TableWriter, read_rows
+from kun.completions.journal import segments
 from kun.completions.requests import Completion, Generate, Message, Request
 from kun.completions.store import Store
 from kun.roles.job import arguments_of_role, asked, settle
@@ -350,7 +353,7 @@ def job(tmp_path: Path):
     writer.close()
     (tmp_path / "model.json").write_text('{"path": "/no/such/model", "fingerprint": "m"}')
     store = Store(tmp_path / "journal")
-    store.add({to_request({"text": text}).key("m"): Completion(f"答{text}", "stop", 3, 2) for text in "甲乙"})
+    store.add({to_requests({"text": text})[0].key("m"): Completion(f"答{text}", "stop", 3, 2) for text in "甲乙"})
     store.close()
     files = {
         "--records": "records.parquet",
@@ -370,14 +373,15 @@ def job(tmp_path: Path):
     )
 
 
-def to_request(row: dict) -> Request:
-    return Request((Message("user", row["text"]),), Generate(4, 0.0, 1.0, 1.0))
+def to_requests(row: dict) -> list[Request]:
+    return [Request((Message("user", row["text"]),), Generate(4, 0.0, 1.0, 1.0))]
 
 
 class Notes:
     """Stands for a stage: what was counted."""
 
-    came_in, notes = 0, None
+    def __init__(self) -> None:
+        self.came_in, self.notes = 0, {}
 
     def take(self) -> None:
         self.came_in += 1
@@ -385,13 +389,13 @@ class Notes:
 
 def test_records_are_counted_in_and_tokens_noted(job, tmp_path: Path):
     store = Store(tmp_path / "journal")
-    store.add({to_request({"text": "丙"}).key("m"): Completion("答丙", "stop", 3, 2)})
+    store.add({to_requests({"text": "丙"})[0].key("m"): Completion("答丙", "stop", 3, 2, cut=7)})
     store.close()
     stage = Notes()
-    found = [(row["text"], completion.text, model) for row, completion, model in asked(job, stage, to_request)]
+    found = [(row["text"], completion.text, model) for row, [completion], model in asked(job, stage, to_requests)]
     assert found == [("甲", "答甲", "m"), ("乙", "答乙", "m"), ("丙", "答丙", "m")]
     assert stage.came_in == 3
-    assert stage.notes == {"prompt_tokens": 9, "output_tokens": 6}
+    assert stage.notes == {"prompt_tokens": 9, "output_tokens": 6, "cut_to_fit": 1}
 
 
 def test_a_missing_answer_reaches_for_the_described_model(job, monkeypatch, tmp_path: Path):
@@ -407,14 +411,19 @@ def test_a_missing_answer_reaches_for_the_described_model(job, monkeypatch, tmp_
         def version():
             return {"name": "fake"}
 
-        def complete(self, requests, seeds):
-            return [Completion("新答", "stop", 1, 1) for _ in requests]
+        hungry, keys = False, ()
+
+        def submit(self, batch):
+            self.keys = [key for key, _ in batch]
+
+        def finished(self):
+            return {key: Completion("新答", "stop", 1, 1) for key in self.keys}
 
     monkeypatch.setitem(
         __import__("sys").modules, "kun.completions.transformers_engine", types.SimpleNamespace(TransformersEngine=Fake)
     )
-    texts = [completion.text for _, completion, _ in asked(job, Notes(), to_request)]
+    texts = [completion.text for _, [completion], _ in asked(job, Notes(), to_requests)]
     assert texts == ["答甲", "答乙", "新答"]
     assert loaded == [("/no/such/model", job.engine, None, False)]
-    journal = b"".join(path.read_bytes() for path in (tmp_path / "journal").iterdir())
-    assert b'{"name":"fake"}' in journal
+    engines = [json.loads(line)["engine"] for path in segments(tmp_path / "journal") for line in path.read_bytes().splitlines()]
+    assert engines[-1] == {"name": "fake", "settings": digest_of_value(job.engine.model_dump())}

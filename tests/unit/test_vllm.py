@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from engine_answers import complete
 from kun.completions.engines import load_engine
 from kun.completions.requests import Choose, Completion, Generate, Message, Read, Request
 from kun.settings.completions import Engine, Vllm
@@ -57,7 +58,7 @@ def questions(texts: list[str]) -> dict[str, list[Request]]:
 
 
 def answers(engine, requests: list[Request]) -> list[Completion]:
-    return engine.complete(requests, [request.seed("m") for request in requests])
+    return complete(engine, requests)
 
 
 def program(model: str, texts: Path) -> None:
@@ -68,13 +69,13 @@ def program(model: str, texts: Path) -> None:
     found = {name: answers(engine, requests) for name, requests in put.items()}
     turned = put["sampled"][::-1]
     found["sampled again"] = answers(engine, turned)[::-1]
-    found["other seeds"] = engine.complete(put["sampled"], list(range(len(turned))))
+    found["other seeds"] = complete(engine, put["sampled"], "another model")
     found["alone"] = [answers(engine, [request])[0] for request in put["first"][::8]]
     try:
-        refused = str(engine.complete(asked(["一"], Read(CONTEXT - 1)), [0]))
+        refused = str(complete(engine, asked(["一"], Read(CONTEXT - 1))))
     except ValueError as error:
         refused = str(error)
-    fits = engine.complete(asked(["一"], Read(CONTEXT - 2)), [0])[0].finish
+    fits = complete(engine, asked(["一"], Read(CONTEXT - 2)))[0].finish
     said = {name: [asdict(answer) for answer in some] for name, some in found.items()}
     print("\n" + json.dumps({"answers": said, "version": store.engine, "refused": refused, "fits": fits}))
 

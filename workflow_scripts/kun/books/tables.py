@@ -41,7 +41,7 @@ class TableWriter:
         self.rows: list[Row] = []
         self.waiting = 0  # characters of the rows that are not written yet
         self.count = 0
-        self.content = {name: ContentDigest() for name in schema.names}
+        self.content = {field.name: ContentDigest(field.type) for field in schema}
 
     def add(self, row: Row) -> None:
         """Append one row; its keys are the schema's columns. Raises KeyError for a missing one."""
@@ -50,7 +50,7 @@ class TableWriter:
         self.rows.append(row)
         self.count += 1
         self.waiting += sum([len(row[name] or "") for name in self.texts])
-        self.waiting += sum([len(text) for name in self.lists for text in row[name] or ()])
+        self.waiting += sum([len(text or "") for name in self.lists for text in row[name] or ()])
         if len(self.rows) >= BATCH or self.waiting >= LARGEST:
             self._flush()
 
@@ -93,14 +93,13 @@ class TableWriter:
 class ContentDigest:
     """Digest of a column's values, the same however the column is cut into arrays: of which are null, of lengths, of bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: pa.DataType) -> None:
         self.nulls, self.lengths, self.values = (hashlib.blake2b(digest_size=16) for _ in range(3))
-        self.elements: ContentDigest | None = None
+        self.elements = ContentDigest(kind.value_type) if pa.types.is_list(kind) else None
 
     def update(self, array: pa.Array) -> None:
         self.nulls.update(array.is_null().cast(pa.uint8()).to_numpy().tobytes())
-        if pa.types.is_list(array.type):
-            self.elements = self.elements or ContentDigest()
+        if self.elements:
             self.lengths.update(array.value_lengths().fill_null(0).to_numpy().tobytes())
             self.elements.update(array.flatten())
             return

@@ -14,7 +14,7 @@ from kun.books.progress import meter
 from kun.completions.requests import Completion, Request
 from kun.completions.store import Store
 
-WINDOW = 4096  # requests of a window
+WINDOW = 4096  # requests of a window, and no more records than that where several ask the same
 LARGEST = 16_000_000  # characters of their messages; beyond it a window ends early, so books take no more memory than reviews
 AHEAD = 3  # windows in memory at once: one slow answer holds back no more than these
 T = TypeVar("T")
@@ -111,7 +111,7 @@ def _windows(asked: Iterable[tuple[T, Sequence[Request]]], fingerprint: str) -> 
         window.records.append((record, keys))
         window.requests |= zip(keys, requests, strict=True)
         characters += sum(map(_length, requests))
-        if len(window.requests) >= WINDOW or characters >= LARGEST:
+        if len(window.records) >= WINDOW or len(window.requests) >= WINDOW or characters >= LARGEST:
             yield window
             window, characters = _Window(), 0
     if window.records:

@@ -3,6 +3,9 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import accumulate
+
+import regex
 
 from kun.completions.requests import Choose, Generate, Message, Request
 
@@ -10,7 +13,7 @@ from kun.completions.requests import Choose, Generate, Message, Request
 ENDS = (
     re.compile(r"[。！？!?…；;]+[”’」』）)\"]*|\.(?=\s)|\n"),
     re.compile(r"[，,、：:]"),
-    re.compile(r"(?s).(?![\u0300-\u036f\ufe00-\ufe0f\u200d])"),
+    re.compile(r"(?s)."),
 )
 
 
@@ -29,18 +32,19 @@ def room_for_completion(context: int, decoding: Generate | Choose) -> int:
 
 
 def fitted(request: Request, room: int, encode: Callable[[tuple[Message, ...]], list[int]]) -> Fitted:
-    """The prompt with as much of the text as `room` tokens hold. It is longer than `room` where not even a prompt without text fits."""
+    """The prompt with as much of the text as `room` tokens hold; no character that is made of several is taken apart. It is longer than
+    `room`, and whole, where nothing of the text fits: a model is not asked about a text that it does not see."""
     prompt = encode(request.messages)
     if len(prompt) <= room or request.shown is None:
         return Fitted(prompt)
+    if len(encode(request.shown.messages(""))) > room:
+        return Fitted(prompt)
     text = request.shown.text
-    shortest = encode(request.shown.messages(""))
-    if len(shortest) > room:
-        return Fitted(shortest, 0)
+    whole = set(accumulate(map(len, regex.findall(r"\X", text))))  # where one character, with its marks and joined ones, ends
     for end in ENDS:
         cuts = [found.end() for found in end.finditer(text)]
-        cuts = [cut for cut in cuts if cut < len(text)]
-        best = Fitted(shortest, 0)
+        cuts = [cut for cut in cuts if cut < len(text) and cut in whole]
+        best = None
         low, high = 0, len(cuts)  # the cuts before `low` fit, those from `high` on do not
         while low < high:
             middle = (low + high) // 2
@@ -49,6 +53,6 @@ def fitted(request: Request, room: int, encode: Callable[[tuple[Message, ...]], 
                 low, best = middle + 1, Fitted(tried, cuts[middle])
             else:
                 high = middle
-        if best.cut:
+        if best:
             return best
-    return Fitted(shortest, 0)
+    return Fitted(prompt)

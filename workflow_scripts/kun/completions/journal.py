@@ -37,8 +37,9 @@ def segments(folder: Path) -> list[Path]:
 
 
 def new_segment(folder: Path) -> Path:
-    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
-    return folder / f"{stamp}-{socket.gethostname()}-{uuid.uuid4().hex[:8]}.jsonl"
+    seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+    stamp = time.strftime("%Y%m%dT%H%M%S", time.gmtime(seconds))
+    return folder / f"{stamp}.{nanoseconds:09}-{socket.gethostname()}-{uuid.uuid4().hex[:8]}.jsonl"
 
 
 def lines_for(answers: Mapping[str, Completion], engine: Mapping[str, Any]) -> bytes:
@@ -59,6 +60,8 @@ def answers_of(line: bytes) -> tuple[dict[str, Completion], dict[str, Any]]:
     try:
         keys = stored["keys"] if "keys" in stored else stored["failed"]
         names = [keys[start : start + DIGITS] for start in range(0, len(keys), DIGITS)]
+        if not isinstance(stored["engine"], dict):
+            raise TypeError("no engine")
         found = [Completion(**(answer | {"logprobs": tuple(answer.get("logprobs", ()))})) for answer in stored["answers"]]
         return dict(zip(names, found, strict=True)), stored["engine"]
     except (KeyError, TypeError) as error:
@@ -92,7 +95,7 @@ def scan(segment: Path, settings: str | None = None) -> tuple[Index, dict[str, C
                 parts.append(np.stack([found, np.full(len(found), offset, dtype=np.uint64)], axis=1))
             else:
                 answers, engine = answers_of(line)
-                failed |= answers if engine.get("settings") == settings else {}
+                failed = answers | failed if engine.get("settings") == settings else failed
         except ValueError:
             continue  # damaged: its answers count as never given
     return np.concatenate(parts), failed

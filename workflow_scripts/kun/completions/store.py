@@ -52,7 +52,7 @@ class Store:
         for path in paths:
             index, failed = scan(path, self.engine.get("settings"))
             self._known.extend(self.segments.index(path), index, self.damaged)
-            self._failed |= failed
+            self._failed = failed | self._failed
 
     def __len__(self) -> int:
         with self._lock:
@@ -62,8 +62,8 @@ class Store:
         """The answers that are known among those to `keys`."""
         keys = list(dict.fromkeys(keys))
         with self._lock:
-            found = {key: self._waiting[key] for key in keys if key in self._waiting}
-            found |= self._read([key for key in keys if key not in found])
+            found = self._read(keys)
+            found |= {key: self._waiting[key] for key in keys if key in self._waiting and key not in found}
             found |= {key: self._failed[key] for key in keys if key in self._failed and key not in found}
         if len(found) < len(keys):
             found |= self._adopt([key for key in keys if key not in found])
@@ -80,6 +80,9 @@ class Store:
         for (number, offset), wanted in sorted(by_line.items()):
             try:
                 answers, _ = _line_at(self.segments[number], offset)
+            except FileNotFoundError:  # the journal was compacted meanwhile
+                damage = True
+                continue
             except ValueError:
                 self.damaged.add((number, offset))
                 damage = True
@@ -98,7 +101,10 @@ class Store:
         found: dict[str, Completion] = {}
         wanted = halves("".join(keys))
         for segment in self._others:
-            index = saved_index(segment)
+            try:
+                index = saved_index(segment)
+            except FileNotFoundError:  # compacted meanwhile
+                continue
             offsets = np.unique(index[np.isin(index[:, 0], wanted), 1])
             for offset in offsets.tolist():
                 try:
@@ -130,7 +136,7 @@ class Store:
     def _begin(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         path = new_segment(self.folder)
-        self._stream = path.open("ab")
+        self._stream = path.open("ab", buffering=0)  # so that what a full disk has not taken is not tried again behind our back
         self.segments.append(path)
         self._own = len(self.segments) - 1
         threading.Thread(target=self._flush_in_time, name="journal", daemon=True).start()
@@ -158,17 +164,18 @@ class Store:
             if self._stream is None:
                 self._begin()
             assert self._stream is not None and self._own is not None
-            offset = self._stream.tell()
+            offset = self._stream.seek(0, os.SEEK_END)
             try:
-                self._stream.write(lines_for(answers, engine))
-                self._stream.flush()
+                left = memoryview(lines_for(answers, engine))
+                while left:
+                    left = left[self._stream.write(left) :]
                 os.fsync(self._stream.fileno())
-            except OSError as fault:
-                raise OSError(
-                    fault.errno,
-                    f"{fault.strerror}: the model's answers cannot be written; nothing that is there is lost",
-                    str(self.folder),
-                ) from None
+            except BaseException as fault:  # a signal as well: what is tried again must not stand behind a part of itself
+                self._stream.truncate(offset)
+                if not isinstance(fault, OSError):
+                    raise
+                told = f"{fault.strerror}: the model's answers cannot be written; those that were written before are safe"
+                raise OSError(fault.errno, told, str(self.folder)) from None
             self._known.add("".join(key for key, answer in answers.items() if answer.finish != "failed"), self._own, offset)
             self._failed |= {key: answer for key, answer in answers.items() if answer.finish == "failed"}
 

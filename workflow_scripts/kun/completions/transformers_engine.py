@@ -47,7 +47,8 @@ class SeededDraw(LogitsProcessor):
 
     def __init__(self, seeds: Sequence[int], steps: int, device: torch.device):
         rows = [torch.rand(steps, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) for seed in seeds]
-        self.numbers = torch.stack(rows, dim=1).float().to(device)  # [steps, rows]
+        # [steps, rows]. Rounding must not make a 1 of them: the token that it would draw may be one that was ruled out.
+        self.numbers = torch.stack(rows, dim=1).float().clamp_max(1 - 2**-24).to(device)
         self.step = 0
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
