@@ -10,7 +10,7 @@ from kun.books.ledger import CHAIN
 from kun.completions.upkeep import Contents, compact, count_finished, forget, journals, rests
 
 # The folder of results that a stage's answers are read into; what follows it in the chain is made again.
-FOLDERS = {"label": "labelled", "score": "scored", "polish": "polished", "causal": "causal", "judge": "judged"}
+FOLDERS = {"label": "labelled", "score": "scored", "polish": "polished", "causal": "causal"}
 
 
 def chosen(arguments: argparse.Namespace) -> Iterator[tuple[str, str, Path]]:
@@ -60,6 +60,8 @@ def forget_all(arguments: argparse.Namespace) -> None:
 def stale_files(results: Path, stage: str, shard: str) -> list[Path]:
     """What tells Snakemake that a shard is done from a stage on. It looks for a missing file only where something after it is missing as
     well, so the end of the chain is named too."""
+    if stage == "judge":
+        return [path for path in (results / "judge" / name for name in ("scores.ledger.json", "judge.json")) if path.is_file()]
     folder = FOLDERS.get(stage, stage)
     after = (
         CHAIN[CHAIN.index(folder) :]
@@ -83,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("do", choices=["show", "compact", "forget"])
     parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--stage", help="label, score, polish or causal; all of them where not given")
+    parser.add_argument("--stage", help="label, score, polish, causal or judge; all of them where not given")
     parser.add_argument("--source", help="a source's name; all of them where not given")
     parser.add_argument("--finish", choices=["failed", "length", "stop", "choice", "read"], help="forget: answers that finished so")
     parser.add_argument("--seconds", type=float, default=600, help="leave journals alone that were written to so recently")
