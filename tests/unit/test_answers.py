@@ -609,7 +609,8 @@ def test_a_moved_threshold_changes_no_value(done, tmp_path):
 
 
 def test_instructions_hits_are_counted_of_all_records_and_presets(tmp_path):
-    empty = {field.name: 0 if pa.types.is_integer(field.type) or pa.types.is_floating(field.type) else "" for field in SCORED}
+    numbers = (pa.types.is_integer, pa.types.is_floating)
+    empty = {field.name: 0 if any(is_one(field.type) for is_one in numbers) else "" for field in SCORED}
     table = TableWriter(tmp_path / "scored.parquet", SCORED, {"score": "model"})
     for text, score in (
         ("怎样做饭", 0.9),
@@ -618,7 +619,8 @@ def test_instructions_hits_are_counted_of_all_records_and_presets(tmp_path):
         ("概括上述新闻：根据材料回答", 0.1),
         ("新闻里的材料", 0.1),
     ):
-        table.add(empty | {"id": text, "instruction": text, "score": score})
+        candidates = {"candidates": [text], "candidates_raw": [text], "candidate_scores": [score], "candidate_outside": [0.1]}
+        table.add(empty | {"id": text, "score": score} | candidates)
     table.close()
     made = {"column": "score", "identity": "model", "cuts": {"*": {"low": 0.5, "high": None}}}
     (tmp_path / "score.json").write_text(json.dumps(made))

@@ -118,7 +118,9 @@ def found(ran: dict) -> Callable[[str], list[Completion]]:
 @pytest.fixture(scope="module")
 def expected(base_model: Path, texts: list[str]) -> Callable[[str], list[Completion]]:
     """What the transformers engine answers, by name."""
-    engine = load_engine({"path": str(base_model)}, SETTINGS.model_copy(update={"name": "transformers"}), False, SimpleNamespace())
+    engine = load_engine(
+        {"path": str(base_model)}, SETTINGS.model_copy(update={"name": "transformers"}), False, SimpleNamespace(engine={})
+    )
     engine.context = CONTEXT
     return lambda name: answers(engine, questions(texts)[name])
 
