@@ -89,7 +89,9 @@ class OpenAIEngine:
                 self.fault = result
         if self.fault and not answers:
             self.calls.close()
-            raise SystemExit(str(self.fault)) from None if isinstance(self.fault, GivenUp) else self.fault
+            if isinstance(self.fault, GivenUp):
+                raise SystemExit(str(self.fault)) from None
+            raise self.fault
         return answers
 
 
@@ -151,7 +153,5 @@ async def _version(calls: Calls, address: str, make: str) -> str:
         found = re.search(r'"version"\s*:\s*"([\w.+-]{1,60})"', said.text) if said is not None else None
         return f"vllm {found[1]}" if found else "vllm"
     said = await calls.look(f"{address}/models")
-    stated = (
-        re.fullmatch(r"[A-Za-z][A-Za-z.]{1,20}(/[0-9][0-9.]{0,15})?", said.headers.get("Server", "")) if said is not None else None
-    )
+    stated = re.match(r"[A-Za-z]{2,20}/[0-9][0-9.]{0,15}(?![\w.-])", said.headers.get("Server", "")) if said is not None else None
     return make or (stated[0] if stated else "unknown")

@@ -1,5 +1,10 @@
-"""Asking servers with prompts of token ids: what the model sees is to the token what the other engines show it."""
+"""Asking servers with prompts of token ids: what the model sees is to the token what the other engines show it.
 
+A tokenizer must not be used by two threads, because encoding changes its state: prompts are encoded where requests are submitted, and what
+the servers' thread decodes with is a copy.
+"""
+
+import copy
 from collections.abc import Coroutine
 from typing import Any
 
@@ -35,18 +40,22 @@ Answering = Coroutine[Any, Any, Completion]
 class Tokens:
     def __init__(self, tokenizer: Any, calls: Calls, served: Served, context: int):
         self.tokenizer, self.calls, self.served, self.context = tokenizer, calls, served, context
+        self.decoder = copy.deepcopy(tokenizer)
         self.ends = end_of_turn(tokenizer) if tokenizer.chat_template else []
 
     def answering(self, key: str, request: Request) -> Answering:
         """What will ask the servers. The prompt is encoded at once."""
         decoding = request.decoding
         if isinstance(decoding, Read):
-            return self._read(request.messages[0].content, decoding)
+            decoding.check_fits(self.context - 2)  # the begin of the document takes one, and servers draw one
+            return self._read(encode_document(self.tokenizer, request.messages[0].content), decoding)
         room = self.context - room_for_completion(self.context, decoding)
         fit = fitted(request, room, lambda messages: encode_chat(self.tokenizer, messages))
         if len(fit.prompt) > room:
             return _known(does_not_fit(self.context, len(fit.prompt)))
-        return self._chosen(fit, decoding) if isinstance(decoding, Choose) else self._generated(key, fit, decoding)
+        if isinstance(decoding, Choose):
+            return self._chosen(fit, decoding, [single_token(self.tokenizer, word) for word in decoding.among])
+        return self._generated(key, fit, decoding)
 
     async def _asked(self, prompt: list[int], **wanted: Any) -> dict[str, Any]:
         return await self.calls.post("/completions", {"model": self.served.name, "prompt": prompt, **wanted})
@@ -69,12 +78,11 @@ class Tokens:
             text, length = choice["text"], tokens_drawn(reply)
         else:
             end = next((place for place, token in enumerate(tokens) if token in self.ends), None)
-            text, length = self.tokenizer.decode(tokens[:end], skip_special_tokens=True), len(tokens)
+            text, length = self.decoder.decode(tokens[:end], skip_special_tokens=True), len(tokens)
         finish = "length" if choice.get("finish_reason") == "length" else "stop"
         return Completion(text, finish, len(fit.prompt), length, cut=fit.cut)
 
-    async def _chosen(self, fit: Fitted, decoding: Choose) -> Completion:
-        tokens = [single_token(self.tokenizer, word) for word in decoding.among]
+    async def _chosen(self, fit: Fitted, decoding: Choose, tokens: list[int]) -> Completion:
         wanted = {"max_tokens": 1, "temperature": 0, "logprobs": LIKELIEST}
         # vLLM gives just these; others take no notice of it.
         wanted |= {"logprob_token_ids": tokens, "return_tokens_as_token_ids": True}
@@ -84,42 +92,47 @@ class Tokens:
             return failed(refused, len(fit.prompt), fit.cut)
         found = likeliest(reply["choices"][0])
         values = []
-        for word, token, names in zip(decoding.among, tokens, names_of(self.tokenizer, decoding, tokens), strict=True):
+        for word, token, names in zip(decoding.among, tokens, names_of(self.decoder, decoding, tokens), strict=True):
             value = value_of(names, token, found)
             if value is None:
-                echoed = await self._echoed([*fit.prompt, token])
+                try:
+                    echoed = await self._echoed([*fit.prompt, token])
+                except Refused:
+                    echoed = None
                 if echoed is None:
                     return not_among(word, found, len(fit.prompt), fit.cut)
                 value = echoed[-1]
             values.append(value)
         return completion_of_choice(decoding, values, len(fit.prompt), fit.cut)
 
-    async def _read(self, text: str, read: Read) -> Completion:
-        read.check_fits(self.context - 2)  # the begin of the document takes one, and servers draw one
-        ids = encode_document(self.tokenizer, text)
+    async def _read(self, ids: list[int], read: Read) -> Completion:
         total = 0.0
         for start, end, scored in read.windows(len(ids) - 1):
-            values = await self._echoed(ids[start:end])
+            try:
+                values, words = await self._echoed(ids[start:end]), "its answers hold none"
+            except Refused as refused:
+                values, words = None, str(refused)
             if values is None:
                 raise GivenUp(
                     "this server does not say how likely a prompt's own tokens are (echo with logprobs), so it cannot measure causal "
-                    "perplexity; take engine.name vllm or transformers for it, or vLLM's server"
+                    f"perplexity: {words}. Take vLLM's server, or engine.name vllm or transformers"
                 )
             total += sum(values[scored - start :])
         return completion_of_read(read, len(ids) - 1, total)
 
     async def _echoed(self, prompt: list[int]) -> list[float] | None:
-        """The log-probability of each of the prompt's tokens (0 for the first, which nothing predicts), or None if the server has none."""
-        for wanted in ({"max_tokens": 0, "logprobs": 0}, {"max_tokens": 1, "logprobs": 1}):
-            try:
-                reply = await self._asked(prompt, echo=True, temperature=0, **wanted)
-            except Refused:
-                continue  # perhaps it is the 0 that it does not take
-            stated = (reply["choices"][0].get("logprobs") or {}).get("token_logprobs") or []
-            values = stated[1 : len(prompt)]
-            if len(stated) >= len(prompt) and len(stated) <= len(prompt) + 1 and None not in values:
-                return [0.0, *(value if value > LEAST else float("-inf") for value in values)]
-        return None
+        """The log-probability of each of the prompt's tokens (0 for the first, which nothing predicts), or None if the server gives none.
+        Raises Refused."""
+        wanted = {"echo": True, "temperature": 0}
+        try:
+            reply = await self._asked(prompt, **wanted, max_tokens=0, logprobs=0)
+        except Refused:  # some want to draw a token
+            reply = await self._asked(prompt, **wanted, max_tokens=1, logprobs=1)
+        stated = (reply["choices"][0].get("logprobs") or {}).get("token_logprobs") or []
+        values = stated[1 : len(prompt)]
+        if len(stated) not in (len(prompt), len(prompt) + 1) or None in values:
+            return None
+        return [0.0, *(value if value > LEAST else float("-inf") for value in values)]
 
 
 async def _known(answer: Completion) -> Completion:
