@@ -50,7 +50,7 @@ class _Trouble(Exception):
 
 @dataclass(order=True)
 class _Call:
-    number: int  # those that were asked first go first, also when they are asked again
+    number: int  # the lowest goes first
     path: str = field(compare=False)
     body: bytes = field(compare=False)
     answer: "asyncio.Future[Reply]" = field(compare=False)
@@ -101,6 +101,7 @@ class Calls:
         self.answered = 0
         self.heard = 0.0  # when a server last said something of use
         self.numbers = count()
+        self.taken = 0  # the highest number so far
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, name="servers", daemon=True).start()
         self.start(self._begin(addresses)).result()
@@ -150,6 +151,7 @@ class Calls:
                 if server.failures and not trial:  # it fell into trouble while this worker had nothing to do
                     self.waiting.put_nowait(call)
                     continue
+                self.taken = max(self.taken, call.number)
                 began = monotonic()
                 try:
                     reply = await self._asked(server, call)
@@ -157,8 +159,10 @@ class Calls:
                     server.failed(began, trouble.after)
                     self._again(server, call, trouble)
                     continue
-                except (Refused, GivenUp) as end:
-                    call.answer.set_exception(end)
+                except Refused as refused:
+                    call.answer.set_exception(refused)
+                except GivenUp as end:
+                    self._end(call, end)
                 else:
                     call.answer.set_result(reply)
                     self.answered += 1
@@ -171,9 +175,17 @@ class Calls:
         if call.strikes >= STRIKES:
             call.answer.set_exception(Refused(500, f"{trouble} ({STRIKES} times, while others were answered)"))
         elif monotonic() - self.heard > self.patience:
-            call.answer.set_exception(self._given_up(server, str(trouble)))
+            self._end(call, self._given_up(server, str(trouble)))
         else:
+            # Soon, but after some others: one that always goes wrong must not be all that is tried.
+            call.number = self.taken + self.at_once * len(self.servers)
             self.waiting.put_nowait(call)
+
+    def _end(self, call: _Call, reason: GivenUp) -> None:
+        """Nothing more is asked; the one who waits for this call learns why."""
+        call.answer.set_exception(reason)
+        for worker in self.workers:
+            worker.cancel()
 
     def _given_up(self, server: _Server, trouble: str) -> GivenUp:
         return GivenUp(
