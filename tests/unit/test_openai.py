@@ -29,6 +29,7 @@ from kun.completions.requests import Choose, Completion, Generate, Message, Read
 from kun.completions.store import ANSWERS, Store
 from kun.roles.columns import PRIMARY
 from kun.settings.completions import Engine, OpenAI
+from kun.settings.load import BadConfiguration, load
 from misbehaving_server import Server, text_of
 
 GENERATE = Generate(max_tokens=16, temperature=0.5, top_p=0.95, repetition_penalty=1.0)
@@ -278,6 +279,54 @@ def test_addresses_with_passwords_and_without_a_scheme_are_no_addresses():
         said = OpenAI(servers={"label": ["http://a:1/v1"], "point": ["http://b:1/v1"]}, model={"label": "x"})
         assert said.of_role(role).servers == [{"label": "http://a:1/v1", "point": "http://b:1/v1"}[role]]
         assert said.of_role(role).model == {"label": "x"}.get(role)
+
+
+SERVED_ROLES = {role: "served:kun" for role in ("label", "point", "answer")}
+CHAT = {"name": "openai", "openai": {"servers": ["http://a:1/v1"], "prompts": "chat"}}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"models": SERVED_ROLES | {"base": None}}, "models.base: needed to count the documents' tokens"),
+        ({"models": SERVED_ROLES | {"base": "served:kun"}}, "models.base: its weights or its tokenizer are needed here"),
+        ({"engine": {"name": "transformers"}}, "models.label: a served: model has no tokenizer here"),
+        (
+            {"engine": {"name": "openai", "openai": {"servers": ["http://a:1/v1"]}}},
+            "models.answer: a served: model has no tokenizer here",
+        ),
+        ({"engine": {"name": "openai", "openai": {"prompts": "chat"}}}, "engine.openai.servers: name at least one for label"),
+        (
+            {"engine": {"name": "openai", "openai": {"prompts": "chat", "servers": {"label": ["http://a:1/v1"]}}}},
+            "engine.openai.servers: name at least one for point",
+        ),
+        ({"perplexity": {"measures": ["causal"]}}, "engine.openai.prompts: perplexity.measures names causal"),
+    ],
+)
+def test_what_servers_cannot_do_is_told_before_a_run(root, base_model, tmp_path, monkeypatch, wrong: dict, message: str):
+    monkeypatch.chdir(root)
+    (tmp_path / "a.jsonl").write_text('{"text": "一"}\n')
+    source = {"name": "mine", "format": "jsonl", "path": str(tmp_path)}
+    right = {"corpus": {"sources": [source]}, "models": SERVED_ROLES | {"base": str(base_model)}, "engine": CHAT}
+    settings = load({**right, "perplexity": {"measures": []}})
+    assert settings.models.tokenizer_role() == "base"
+    with pytest.raises(BadConfiguration) as refused:
+        load({**right, "perplexity": {"measures": []}, **wrong})
+    assert message in str(refused.value)
+
+
+def test_a_served_model_is_known_by_its_name_and_stated_version(root, tmp_path):
+    found = []
+    for number, options in enumerate([[], [], ["--served-version", "2026-11"]]):
+        description, tokenizer = tmp_path / f"{number}.json", tmp_path / f"{number}.tokenizer.json"
+        command = ["--name", "served:组织/模型", "--description", description, "--tokenizer", tokenizer, *options]
+        done = subprocess.run(
+            [sys.executable, "workflow_scripts/locate_model.py", *map(str, command)], cwd=root, capture_output=True
+        )
+        assert done.returncode == 0, done.stderr
+        found.append(json.loads(description.read_text(encoding="utf-8")))
+    assert found[0] == found[1] and found[0]["path"] is None and found[0]["name"] == "served:组织/模型"
+    assert found[2]["fingerprint"] != found[0]["fingerprint"] and len(found[0]["fingerprint"]) == 32
 
 
 # --------------------------------------------------------------------------------------------------------------- decodings

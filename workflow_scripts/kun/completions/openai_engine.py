@@ -130,7 +130,9 @@ async def _served(calls: Calls, model: dict[str, Any], settings: OpenAI) -> Serv
     names = sorted({str(entry.get("id")) for _, entry in entries})
     if name is None:
         if len(names) != 1:
-            raise GivenUp(f"engine.openai.model: name one of what the servers list: {', '.join(names) or 'nothing'}")
+            raise GivenUp(
+                f"engine.openai.model: name one of what the servers list: {', '.join(names) or 'nothing (an address ends in /v1)'}"
+            )
         [name] = names
     elif names and name not in names:
         raise GivenUp(f"engine.openai.model: the servers have no {name!r}; they list {', '.join(names)}")
