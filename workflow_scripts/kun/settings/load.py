@@ -157,8 +157,8 @@ def _unserved(settings: Settings) -> Iterator[str]:
             )
     if "label" in served and not models.base:
         yield (
-            f"models.base: needed to count the documents' tokens, because models.label is {SERVED} and has no tokenizer here; a folder with "
-            "a tokenizer is enough"
+            f"models.base: needed to count the documents' tokens, because models.label is {SERVED} and has no tokenizer here; "
+            "give a folder or a hub id"
         )
     if settings.engine.name != "openai":
         return
