@@ -25,7 +25,7 @@ rule polish:
     params:
         code=code_digest("polish.py"),
         settings=section("polish"),
-        engine=section("engine"),
+        engine=engine_of("answer"),
         trust=TRUST,
         store=store_of("polish"),
     message:

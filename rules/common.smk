@@ -18,6 +18,7 @@ from kun.completions.fingerprint import deciding_files
 from kun.corpus.plan import NoPlan, plan_as_json, plan_shards
 from kun.selection.columns import FOLDERS, sampled_shards
 from kun.settings.load import BadConfiguration, load
+from kun.settings.models import SERVED
 from kun.settings.roles import CUT_OF_SCORE
 from kun.signals.kenlm_training import name_of_model
 
@@ -234,6 +235,12 @@ def section(*path, without=()):
     return part.model_dump_json(exclude=set(without))
 
 
+def engine_of(role):
+    """The engine's settings as JSON, with those of a role's servers only: label | point | answer | causal."""
+    engine = SETTINGS.engine
+    return engine.model_copy(update={"openai": engine.openai.of_role(role)}).model_dump_json()
+
+
 def results_folder(wildcards):
     return str(RESULTS)
 
@@ -275,6 +282,12 @@ def files_of_given_model(wildcards):
     """What tells that a model's folder changed; nothing for a hub id."""
     folder = Path(given_model(wildcards))
     return [*(deciding_files(folder) if folder.is_dir() else []), *chat_template_for(wildcards.role)]
+
+
+def served_option(wildcards):
+    """What tells that a model whose weights are not here has changed."""
+    is_served = given_model(wildcards).startswith(SERVED)
+    return ["--served-version", SETTINGS.models.served_version] if is_served else []
 
 
 def chat_template_option(wildcards):

@@ -54,7 +54,7 @@ rule measure:
     input:
         ledger=of_shard("documents", ".ledger.json"),
         documents=ancient(of_shard("documents")),
-        tokenizer=RESULTS / f"models/given/{'label' if 'label' in GIVEN else 'base'}.tokenizer.json",
+        tokenizer=RESULTS / f"models/given/{SETTINGS.models.tokenizer_role()}.tokenizer.json",
         kenlm=[KENLM_MADE] if "kenlm" in MEASURED else [],
     output:
         signals=of_shard("signals"),

@@ -26,7 +26,7 @@ rule label:
     params:
         code=code_digest("label.py"),
         settings=section("label"),
-        engine=section("engine"),
+        engine=engine_of("label"),
         trust=TRUST,
         store=store_of("label"),
     message:
@@ -61,7 +61,7 @@ rule score:
     params:
         code=code_digest("score.py"),
         settings=judging(),
-        engine=section("engine"),
+        engine=engine_of("point"),
         trust=TRUST,
         store=store_of("score"),
     message:

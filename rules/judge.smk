@@ -52,7 +52,7 @@ rule calibrate_judge:
     params:
         code=code_digest("calibrate_judge.py"),
         settings=judging(),
-        engine=section("engine"),
+        engine=engine_of("point"),
         trust=TRUST,
         store=str(RESULTS / "completions/judge"),
     message:

@@ -22,10 +22,11 @@ rule locate_model:
         code=code_digest("locate_model.py"),
         name=given_model,
         template=chat_template_option,
+        served=served_option,
     message:
         "Find the {wildcards.role} model"
     shell:
-        'python "$KUN_SCRIPTS/locate_model.py" --name {params.name:q} {params.template:q} --description {output.description:q}'
+        'python "$KUN_SCRIPTS/locate_model.py" --name {params.name:q} {params.template:q} {params.served:q} --description {output.description:q}'
         " --tokenizer {output.tokenizer:q} 2>&1 | tee {log:q}"
 
 

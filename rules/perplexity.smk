@@ -76,7 +76,7 @@ rule measure_causal:
     params:
         code=code_digest("measure_causal.py"),
         settings=section("perplexity", "causal", without=("model", "cut")),
-        engine=section("engine"),
+        engine=engine_of("causal"),
         trust=TRUST,
         store=store_of("causal"),
     message:

@@ -1,4 +1,6 @@
-"""locate_model: find a given model (a folder, or a hub id that is fetched), and say where it is and who it is."""
+"""locate_model: find a given model (a folder, or a hub id that is fetched), and say where it is and who it is. Of a model that only a
+server has, who it is is its name, and what a person says about its version.
+"""
 
 import argparse
 import json
@@ -7,6 +9,7 @@ from pathlib import Path
 from kun.books.digests import digest
 from kun.completions.fingerprint import model_fingerprint
 from kun.settings.load import is_hub_id
+from kun.settings.models import SERVED
 
 
 def brings_chat_template(folder: Path) -> bool:
@@ -18,7 +21,8 @@ def brings_chat_template(folder: Path) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--name", required=True, help="a folder or a hub id")
+    parser.add_argument("--name", required=True, help="a folder, a hub id, or served:NAME")
+    parser.add_argument("--served-version", default="", help="free text; another one makes a served:NAME model another model")
     parser.add_argument("--chat-template", type=Path, help="a Jinja file for a model that brings none")
     parser.add_argument("--no-chat", action="store_true", help="the model only reads texts, so it needs no chat template")
     parser.add_argument("--description", type=Path, required=True, help="JSON: name, path, fingerprint")
@@ -27,6 +31,11 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
+    if arguments.name.startswith(SERVED):
+        fingerprint = digest(arguments.name, arguments.served_version)
+        describe(arguments.description, name=arguments.name, path=None, fingerprint=fingerprint, chat_template=None)
+        describe(arguments.tokenizer, path=None, fingerprint=None)
+        return
     if is_hub_id(arguments.name):
         from huggingface_hub import snapshot_download
 

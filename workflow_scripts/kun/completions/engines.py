@@ -17,6 +17,12 @@ def load_engine(
 
         store.engine |= VllmEngine.version()
         return VllmEngine(model["path"], settings, model.get("chat_template"), trust_remote_code, gpus, speculate)
+    if settings.name == "openai":
+        from kun.completions.openai_engine import OpenAIEngine
+
+        engine = OpenAIEngine(model, settings.openai, trust_remote_code)
+        store.engine |= engine.version()
+        return engine
     from kun.completions.transformers_engine import TransformersEngine
 
     store.engine |= TransformersEngine.version()

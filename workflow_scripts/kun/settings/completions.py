@@ -1,8 +1,8 @@
 """The engine that runs language models, and how text is drawn from them."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from kun.settings.base import Section
 
@@ -19,10 +19,43 @@ class Vllm(Section):
     )
 
 
+Role = Literal["label", "point", "answer", "causal"]
+# No name and password in it: settings are printed, and kept in the workflow's records.
+Address = Annotated[str, StringConstraints(pattern=r"^https?://[^/@\s]+(/[^@\s]*)?$")]
+
+
+class OpenAI(Section):
+    servers: list[Address] | dict[Role, list[Address]] = Field(
+        [],
+        description="base addresses, as http://node7:8000/v1: a list for all models, or {label: […], point: […], answer: […], causal: […]}. "
+        "A key, where one is needed, stands in the environment variable KUN_OPENAI_KEY or OPENAI_API_KEY, never here",
+    )
+    model: str | dict[Role, str] | None = Field(
+        None, description="the name to ask for, or one for each role; null: the one that the servers list"
+    )
+    prompts: Literal["tokens", "chat"] = Field(
+        "tokens",
+        description="tokens: encoded here, control tokens in a text stay text; needs the model's tokenizer · chat: encoded by the server",
+    )
+    context: int | None = Field(
+        None, ge=2, description="longest prompt with its completion, in tokens; null: as the server or model says"
+    )
+    at_once: int = Field(64, ge=1, description="requests on their way to each server")
+    timeout_minutes: float = Field(10, gt=0, description="an answer that takes longer is given up and asked for again")
+    patience_minutes: float = Field(30, gt=0, description="so long without any answer ends the run")
+
+    def of_role(self, role: Role) -> "OpenAI":
+        """The same with what belongs to one role's model."""
+        servers = self.servers.get(role, []) if isinstance(self.servers, dict) else self.servers
+        model = self.model.get(role) if isinstance(self.model, dict) else self.model
+        return self.model_copy(update={"servers": servers, "model": model})
+
+
 class Engine(Section):
-    name: Literal["transformers", "vllm"] = Field(
+    name: Literal["transformers", "vllm", "openai"] = Field(
         "transformers",
-        description="transformers: on the CPU or one GPU · vllm: many times as fast on GPUs; installed by `make install-vllm`",
+        description="transformers: on the CPU or one GPU · vllm: many times as fast on GPUs; installed by `make install-vllm` · openai: "
+        "servers with OpenAI's interface (vLLM, SGLang, llama.cpp, …)",
     )
     batch: int = Field(
         32, ge=1, description="requests handed over at once; transformers computes them together, vllm wants several hundred"
@@ -36,6 +69,7 @@ class Engine(Section):
         "auto", description="auto: a GPU where there is one; vllm runs on what it was built for"
     )
     vllm: Vllm = Field(Vllm(), description="what only vllm has to know")
+    openai: OpenAI = Field(OpenAI(), description="what only openai has to know")
 
 
 # How text is drawn, by name: the published figures of Kun and of Humpback, and without chance.

@@ -8,6 +8,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from kun.settings.corpus import Source
+from kun.settings.models import SERVED
 from kun.settings.perplexity import SOURCE
 from kun.settings.root import Settings
 
@@ -42,7 +43,10 @@ def load(config: dict[str, Any]) -> Settings:
 def is_hub_id(name: str) -> bool:
     """`organisation/model` that is no folder here; anything else is a path."""
     return (
-        name.count("/") == 1 and not name.startswith((".", "/", "~")) and not Path(name).exists() and not Path(name).parent.is_dir()
+        name.count("/") == 1
+        and not name.startswith((".", "/", "~", SERVED))
+        and not Path(name).exists()
+        and not Path(name).parent.is_dir()
     )
 
 
@@ -141,6 +145,34 @@ def _missing(settings: Settings) -> Iterator[str]:
         )
     if "causal" in settings.perplexity.measures and not (settings.perplexity.causal.model or settings.models.base):
         yield "perplexity.causal.model: needed, because perplexity.measures names causal and models.base is null"
+    yield from _unserved(settings)
+
+
+def _unserved(settings: Settings) -> Iterator[str]:
+    """Faults in what servers are to do."""
+    models, servers = settings.models, settings.engine.openai
+    causal = "causal" in settings.perplexity.measures
+    served = [role for role in ("label", "point", "answer") if (models.given(role) or "").startswith(SERVED)]
+    for key, name in (("models.base", models.base), ("perplexity.causal.model", settings.perplexity.causal.model)):
+        if (name or "").startswith(SERVED):
+            yield f"{key}: its weights or its tokenizer are needed here, so it cannot be {name!r}; give a folder or a hub id"
+    for role in served:
+        if settings.engine.name != "openai" or servers.prompts != "chat":
+            yield (
+                f"models.{role}: a {SERVED} model has no tokenizer here, so it is asked with `engine: {{name: openai, openai: {{prompts: chat}}}}` only"
+            )
+    if "label" in served and not models.base:
+        yield (
+            f"models.base: needed to count the documents' tokens, because models.label is {SERVED} and has no tokenizer here; "
+            "give a folder or a hub id"
+        )
+    if settings.engine.name != "openai":
+        return
+    for role in ("label", "point", "answer", *(["causal"] if causal else [])):
+        if not servers.of_role(role).servers:
+            yield f"engine.openai.servers: name at least one for {role}, as http://node7:8000/v1"
+    if causal and servers.prompts == "chat":
+        yield "engine.openai.prompts: perplexity.measures names causal, which needs tokens"
 
 
 def _files(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -167,10 +199,10 @@ def _files(settings: Settings) -> Iterator[tuple[str, str]]:
         needed["base"] = models.base
         for number, name in enumerate(settings.seed.files):
             yield f"seed.files[{number}]", name
-    elif "causal" in settings.perplexity.measures and not causal:
+    elif models.tokenizer_role() == "base" or ("causal" in settings.perplexity.measures and not causal):
         needed["base"] = models.base
     for role, name in needed.items():
-        if name and not is_hub_id(name):
+        if name and not is_hub_id(name) and not name.startswith(SERVED):
             yield f"models.{role}", name
     if models.chat_template:
         yield "models.chat_template", models.chat_template
