@@ -80,8 +80,28 @@ def program(model: str, texts: Path) -> None:
     print("\n" + json.dumps({"answers": said, "version": store.engine, "refused": refused, "fits": fits}))
 
 
+def narrow(model: str) -> None:
+    """vLLM with places for four requests, which guesses ahead: what comes when, and what is answered, as the last line."""
+    vllm = Vllm(context=CONTEXT, cpu_cache_gigabytes=0.5, arguments={"max_num_seqs": 4})
+    settings = SETTINGS.model_copy(update={"vllm": vllm})
+    engine = load_engine({"path": model}, settings, False, SimpleNamespace(engine={}), speculate=3)
+    requests = {str(place): asked([PROMPTS[place % 5] + "再说" * place], GREEDY)[0] for place in range(24)}
+    waiting, answers, steps = list(requests.items()), {}, []
+    while len(answers) < len(requests):
+        while waiting and engine.hungry:
+            engine.submit([waiting.pop(0)])
+        found = engine.finished()
+        answers |= found
+        steps.append([len(found), len(engine.open), len(waiting)])
+    texts = {key: asdict(answer) for key, answer in answers.items()}
+    print("\n" + json.dumps({"answers": texts, "steps": steps, "idle": engine.finished()}))
+
+
 if __name__ == "__main__":
-    program(sys.argv[1], Path(sys.argv[2]))
+    if sys.argv[2] == "narrow":
+        narrow(sys.argv[1])
+    else:
+        program(sys.argv[1], Path(sys.argv[2]))
 
 installed = pytest.mark.skipif(
     find_spec("vllm") is None, reason="vLLM is not installed: `make install-vllm` (make test does it where torch is a CPU build)"
@@ -101,9 +121,14 @@ def texts(material: Path) -> list[str]:
 def ran(root: Path, base_model: Path, texts: list[str], tmp_path_factory) -> dict:
     file = tmp_path_factory.mktemp("vllm") / "texts.json"
     file.write_text(json.dumps(texts), encoding="utf-8")
+    return run_apart(root, base_model, str(file))
+
+
+def run_apart(root: Path, base_model: Path, what: str) -> dict:
+    """The last line of this file, run as a program."""
     paths = os.pathsep.join([str(root / "workflow_scripts"), str(root / "tests")])
     environment = {**os.environ, "PYTHONPATH": paths, "VLLM_ENABLE_V1_MULTIPROCESSING": "0", "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, __file__, str(base_model), str(file)]
+    command = [sys.executable, __file__, str(base_model), what]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
     assert done.returncode == 0, done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])
@@ -168,6 +193,21 @@ def test_a_draw_comes_from_the_requests_seed_whatever_its_company(found):
     assert found("sampled") == found("sampled again")
     assert found("sampled") != found("other seeds")
     assert len({answer.text for answer in found("sampled")}) == len(PROMPTS)
+
+
+@installed
+def test_answers_stream_out_while_requests_stream_in_and_guessing_changes_no_answer(root: Path, base_model: Path):
+    ran = run_apart(root, base_model, "narrow")
+    steps = ran["steps"]
+    assert len(steps) > 6 and max(count for count, _, _ in steps) <= 8, "answers come a few at a time"
+    assert all(on_their_way >= 4 for _, on_their_way, waiting in steps if waiting), "no place is ever without a request"
+    assert ran["idle"] == {}
+    engine = load_engine(
+        {"path": str(base_model)}, SETTINGS.model_copy(update={"name": "transformers"}), False, SimpleNamespace(engine={})
+    )
+    plain = complete(engine, [asked([PROMPTS[place % 5] + "再说" * place], GREEDY)[0] for place in range(24)])
+    guessed = [Completion(**(ran["answers"][str(place)] | {"logprobs": ()})) for place in range(24)]
+    assert guessed == plain
 
 
 @installed
