@@ -7,8 +7,9 @@ vllm-score: a verdict read from two probabilities, beside the published way: dra
 transformers-label: label requests through `ask`, a store and our engine, beside `model.generate` on ready batches sorted by length.
 speculate: greedy polish requests with and without vLLM's n-gram speculation.
 
-The model is loaded once, each way is tried once before it is timed, and then they take turns. Ours includes the requests'
-keys, encoding, planning, the journal with its fsync, and decoding; prompts are rendered beforehand for both. Prints a Markdown table, then the figures as one line of JSON.
+The model is loaded once, each way is tried once before it is timed, and then they take turns. Ours includes the requests' keys, encoding,
+planning, the journal with its fsync, and decoding; prompts are rendered beforehand for both. Prints a Markdown table, then the figures as
+one line of JSON.
 """
 
 import argparse
