@@ -132,7 +132,7 @@ def vllm_engine(arguments: argparse.Namespace, speculate: int = 0) -> Any:
 
 
 def settings_of(arguments: argparse.Namespace, name: str) -> Engine:
-    vllm = Vllm(context=arguments.context, cpu_cache_gigabytes=1)
+    vllm = Vllm(context=arguments.context, cpu_cache_gigabytes=1, arguments=arguments.vllm_arguments)
     return Engine(name=name, batch=arguments.batch, threads=arguments.threads, dtype=arguments.dtype, vllm=vllm)
 
 
@@ -348,6 +348,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32, help="requests that transformers computes together")
     parser.add_argument("--dtype", default="auto", help="as engine.dtype")
     parser.add_argument("--context", type=int, default=4096, help="of vLLM: longer texts are cut, for both ways alike")
+    parser.add_argument("--vllm-arguments", type=json.loads, default={}, metavar="JSON", help="as engine.vllm.arguments")
     parser.add_argument("--guessed", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     arguments.requests = arguments.requests or REQUESTS[arguments.mode]
