@@ -15,6 +15,7 @@ import os
 import socket
 import time
 import uuid
+from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -85,20 +86,23 @@ def halves(keys: str) -> np.ndarray:
 
 def scan(segment: Path, settings: str | None = None) -> tuple[Index, dict[str, Completion]]:
     """Where each answer of a segment stands, in the order of writing; and the answers that failed under these settings of the engine."""
-    parts = [np.empty((0, 2), dtype=np.uint64)]
+    keys, offsets = bytearray(), array("Q")  # an array for each line would take as long as reading it
     failed: dict[str, Completion] = {}
     for offset, line in lines_of(segment):
         try:
             if line.startswith(BEGIN):
-                keys = line[len(BEGIN) : line.find(b'"', len(BEGIN))]
-                found = halves(keys.decode("ascii"))
-                parts.append(np.stack([found, np.full(len(found), offset, dtype=np.uint64)], axis=1))
+                found = halves(line[len(BEGIN) : line.find(b'"', len(BEGIN))].decode("ascii"))
+                keys += found.tobytes()
+                offsets.extend([offset] * len(found))
             else:
                 answers, engine = answers_of(line)
                 failed = answers | failed if engine.get("settings") == settings else failed
         except ValueError:
             continue  # damaged: its answers count as never given
-    return np.concatenate(parts), failed
+    index = np.empty((len(offsets), 2), dtype=np.uint64)
+    index[:, 0] = np.frombuffer(keys, dtype=np.uint64)
+    index[:, 1] = np.frombuffer(offsets, dtype=np.uint64)
+    return index, failed
 
 
 def saved_index(segment: Path) -> Index:

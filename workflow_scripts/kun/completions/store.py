@@ -10,8 +10,9 @@ import os
 import threading
 import time
 from collections.abc import Iterable, Mapping
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -77,17 +78,19 @@ class Store:
                 by_line.setdefault(place, []).append(key)
         found: dict[str, Completion] = {}
         damage = False
-        for (number, offset), wanted in sorted(by_line.items()):
+        for number, lines in groupby(sorted(by_line.items()), key=lambda line: line[0][0]):
             try:
-                answers, _ = _line_at(self.segments[number], offset)
+                with self.segments[number].open("rb") as stream:
+                    for place, wanted in lines:
+                        try:
+                            answers, _ = _line_at(stream, place[1])
+                        except ValueError:
+                            self.damaged.add(place)
+                            damage = True
+                            continue
+                        found |= {key: answers[key] for key in wanted if key in answers}
             except FileNotFoundError:  # the journal was compacted meanwhile
                 damage = True
-                continue
-            except ValueError:
-                self.damaged.add((number, offset))
-                damage = True
-                continue
-            found |= {key: answers[key] for key in wanted if key in answers}
         if damage:  # a later line may hold what this one should have
             self._open()
             found |= self._read([key for key in keys if key not in found])
@@ -99,7 +102,7 @@ class Store:
             beside = sorted(path for path in self.folder.parent.glob("*/") if path.name != self.folder.name)
             self._others = [segment for folder in beside for segment in segments(folder)]
         found: dict[str, Completion] = {}
-        wanted = halves("".join(keys))
+        wanted, missing = halves("".join(keys)), set(keys)
         for segment in self._others:
             try:
                 index = saved_index(segment)
@@ -108,13 +111,15 @@ class Store:
             offsets = np.unique(index[np.isin(index[:, 0], wanted), 1])
             for offset in offsets.tolist():
                 try:
-                    answers, engine = _line_at(segment, offset)
+                    with segment.open("rb") as stream:
+                        answers, engine = _line_at(stream, offset)
                 except (ValueError, OSError):
                     continue
-                here = {key: answers[key] for key in keys if key in answers and key not in found}
+                here = {key: answer for key, answer in answers.items() if key in missing}
                 if here:
                     self._write(here, engine)
                     found |= here
+                    missing -= here.keys()
         return found
 
     def add(self, answers: Mapping[str, Completion]) -> None:
@@ -193,10 +198,9 @@ class Store:
         saved_index(path)
 
 
-def _line_at(segment: Path, offset: int) -> tuple[dict[str, Completion], dict[str, Any]]:
-    with segment.open("rb") as stream:
-        stream.seek(offset)
-        return answers_of(stream.readline())
+def _line_at(segment: BinaryIO, offset: int) -> tuple[dict[str, Completion], dict[str, Any]]:
+    segment.seek(offset)
+    return answers_of(segment.readline())
 
 
 class _Known:
@@ -226,8 +230,10 @@ class _Known:
 
     def _merge(self, found: np.ndarray, where: np.ndarray) -> None:
         # Of several answers to a key, `unique` keeps the first, and the older ones stand in front.
-        self.sorted, first = np.unique(np.concatenate([self.sorted, found]), return_index=True)
-        self.where = np.concatenate([self.where, where])[first]
+        if len(self.sorted):
+            found, where = np.concatenate([self.sorted, found]), np.concatenate([self.where, where])
+        self.sorted, first = np.unique(found, return_index=True)
+        self.where = where[first]
 
     def places(self, keys: list[str]) -> list[tuple[int, int] | None]:
         """(segment, offset) of each key's line, or None."""
