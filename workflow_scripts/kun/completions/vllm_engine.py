@@ -197,7 +197,13 @@ def _reading() -> SamplingParams:
 
 def arguments(settings: Engine, gpus: int, speculate: int) -> dict[str, Any]:
     """What vLLM's LLM is made with. The configuration's own arguments come last."""
-    on_cpu = {"kv_cache_memory_bytes": int(settings.vllm.cpu_cache_gigabytes * 2**30)}
+    # On a CPU a prompt is computed whole: a seeded draw after a prompt in pieces ends vLLM 0.32 ("CPU Generator does not use offset").
+    on_cpu = {
+        "kv_cache_memory_bytes": int(settings.vllm.cpu_cache_gigabytes * 2**30),
+        "enable_chunked_prefill": False,
+        "long_prefill_token_threshold": 0,
+        "max_num_batched_tokens": max(STEP, settings.vllm.context) if settings.vllm.context else None,
+    }
     guess = {"method": "ngram", "num_speculative_tokens": speculate, "prompt_lookup_min": 2, "prompt_lookup_max": 5}
     return {
         "skip_tokenizer_init": True,
