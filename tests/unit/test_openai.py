@@ -76,8 +76,7 @@ def run(base_model: Path, tmp_path: Path) -> Iterator[Callable[..., list[Complet
 
     yield answers
     for engine in engines:
-        if engine.calls.loop.is_running():
-            engine.close()
+        engine.close()
 
 
 def requests(texts: list[str] = TEXTS, decoding: Generate | Choose | Read = GENERATE) -> list[Request]:
