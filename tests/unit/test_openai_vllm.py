@@ -111,7 +111,7 @@ def served(server: str, base_model: Path) -> Iterator[Callable[..., Ask]]:
 
     yield begin
     for engine in engines:
-        engine.calls.close()
+        engine.close()
 
 
 @pytest.fixture(scope="module")

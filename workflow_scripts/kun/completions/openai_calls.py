@@ -101,6 +101,7 @@ class Calls:
         self.answered = 0
         self.heard = 0.0  # when a server last said something of use
         self.numbers = count()
+        self.closed = False
         self.taken = 0  # the highest number so far
         self.loop = asyncio.new_event_loop()
         threading.Thread(target=self.loop.run_forever, name="servers", daemon=True).start()
@@ -121,7 +122,10 @@ class Calls:
         return asyncio.run_coroutine_threadsafe(work, self.loop)
 
     def close(self) -> None:
-        """End the thread; what is on its way is dropped."""
+        """End the thread; what is on its way is dropped. Closing twice is no fault."""
+        if self.closed:
+            return
+        self.closed = True
 
         async def end() -> None:
             for worker in self.workers:

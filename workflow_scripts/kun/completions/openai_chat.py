@@ -5,7 +5,8 @@ own tokenizer where there is one, else the usual ones. That is what is possible 
 """
 
 import re
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from kun.completions.chat import single_token
@@ -40,10 +41,10 @@ class Chat:
         self.tokenizer, self.calls, self.served, self.context = tokenizer, calls, served, context
         self.controls = re.compile(f"(?s)(?=(?:{controls_of(tokenizer) if tokenizer else USUAL}))(.)")
 
-    def answering(self, key: str, request: Request) -> Coroutine[Any, Any, Completion]:
+    def answering(self, key: str, request: Request) -> Callable[[], Coroutine[Any, Any, Completion]]:
         if isinstance(request.decoding, Read):
-            return self._cannot_read()
-        return self._answered(key, request)
+            return self._cannot_read
+        return partial(self._answered, key, request)
 
     async def _cannot_read(self) -> Completion:
         raise GivenUp("causal perplexity needs engine.openai.prompts: tokens")

@@ -5,10 +5,11 @@ Who answers is known by the name of the model alone: that the servers have the w
 those who start them.
 """
 
+import asyncio
 import json
 import os
 import re
-from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -18,7 +19,7 @@ from kun.completions.openai_calls import Calls, GivenUp
 from kun.completions.openai_chat import Chat
 from kun.completions.openai_replies import Served
 from kun.completions.openai_tokens import Tokens
-from kun.completions.requests import Completion
+from kun.completions.requests import Completion, Request
 from kun.settings.completions import OpenAI
 from kun.settings.models import SERVED
 
@@ -37,6 +38,9 @@ class OpenAIEngine:
             raise SystemExit(f"{model['name']} has no tokenizer here, so it is asked with engine.openai.prompts: chat only")
         self.at_once = settings.at_once * len(settings.servers)
         self.open = 0
+        # Prompts are encoded when their turn is near, beside the thread that takes answers: one that is killed has kept what came.
+        self.near = asyncio.Semaphore(2 * self.at_once)
+        self.encoder = ThreadPoolExecutor(1, "encoder")
         self.results: SimpleQueue[tuple[str, Completion | Exception]] = SimpleQueue()
         self.fault: Exception | None = None
         self.calls = Calls(
@@ -45,7 +49,7 @@ class OpenAIEngine:
         try:
             self.served = self.calls.start(_served(self.calls, model, settings)).result()
         except GivenUp as fault:
-            self.calls.close()
+            self.close()
             raise SystemExit(str(fault)) from None
         context = self.served.context
         if settings.prompts == "tokens":
@@ -64,15 +68,22 @@ class OpenAIEngine:
     def submit(self, batch: list[Asked]) -> None:
         for key, request in batch:
             self.open += 1
-            self.calls.start(self._answer(key, self.way.answering(key, request)))
+            self.calls.start(self._answer(key, request))
 
-    async def _answer(self, key: str, answering: Coroutine[Any, Any, Completion]) -> None:
+    async def _answer(self, key: str, request: Request) -> None:
         result: Completion | Exception
-        try:
-            result = await answering
-        except Exception as fault:  # it belongs to the thread that waits for it
-            result = fault
+        async with self.near:
+            try:
+                ask = await self.calls.loop.run_in_executor(self.encoder, self.way.answering, key, request)
+                result = await ask()
+            except Exception as fault:  # it belongs to the thread that waits for it
+                result = fault
         self.results.put((key, result))
+
+    def close(self) -> None:
+        """End the threads; what is on its way is dropped."""
+        self.encoder.shutdown(wait=False, cancel_futures=True)
+        self.calls.close()
 
     def finished(self) -> dict[str, Completion]:
         """Answers that have come; waits until there is one."""
@@ -88,7 +99,7 @@ class OpenAIEngine:
             else:
                 self.fault = result
         if self.fault and not answers:
-            self.calls.close()
+            self.close()
             if isinstance(self.fault, GivenUp):
                 raise SystemExit(str(self.fault)) from None
             raise self.fault

@@ -1,11 +1,12 @@
 """Asking servers with prompts of token ids: what the model sees is to the token what the other engines show it.
 
-A tokenizer must not be used by two threads, because encoding changes its state: prompts are encoded where requests are submitted, and what
+A tokenizer must not be used by two threads, because encoding changes its state: prompts are encoded in a thread of the engine's, and what
 the servers' thread decodes with is a copy.
 """
 
 import copy
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from kun.completions.chat import encode_chat, encode_document, end_of_turn, single_token
@@ -34,7 +35,7 @@ from kun.completions.requests import (
     does_not_fit,
 )
 
-Answering = Coroutine[Any, Any, Completion]
+Answering = Callable[[], Coroutine[Any, Any, Completion]]
 
 
 class Tokens:
@@ -48,14 +49,14 @@ class Tokens:
         decoding = request.decoding
         if isinstance(decoding, Read):
             decoding.check_fits(self.context - 2)  # the begin of the document takes one, and servers draw one
-            return self._read(encode_document(self.tokenizer, request.messages[0].content), decoding)
+            return partial(self._read, encode_document(self.tokenizer, request.messages[0].content), decoding)
         room = self.context - room_for_completion(self.context, decoding)
         fit = fitted(request, room, lambda messages: encode_chat(self.tokenizer, messages))
         if len(fit.prompt) > room:
-            return _known(does_not_fit(self.context, len(fit.prompt)))
+            return partial(_known, does_not_fit(self.context, len(fit.prompt)))
         if isinstance(decoding, Choose):
-            return self._chosen(fit, decoding, [single_token(self.tokenizer, word) for word in decoding.among])
-        return self._generated(key, fit, decoding)
+            return partial(self._chosen, fit, decoding, [single_token(self.tokenizer, word) for word in decoding.among])
+        return partial(self._generated, key, fit, decoding)
 
     async def _asked(self, prompt: list[int], **wanted: Any) -> dict[str, Any]:
         return await self.calls.post("/completions", {"model": self.served.name, "prompt": prompt, **wanted})
