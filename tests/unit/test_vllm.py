@@ -53,6 +53,7 @@ def questions(texts: list[str]) -> dict[str, list[Request]]:
         "greedy": asked(PROMPTS, GREEDY),
         "to the end": asked(PROMPTS[:2], replace(GREEDY, max_tokens=400)),
         "sampled": asked(PROMPTS, SAMPLED),
+        "long": asked(["春眠不觉晓，处处闻啼鸟。" * 100 + str(place) for place in range(12)], SAMPLED),
         "no room": asked(["长" * 2 * CONTEXT, "你好"], GREEDY),
     }
 
@@ -193,6 +194,15 @@ def test_a_draw_comes_from_the_requests_seed_whatever_its_company(found):
     assert found("sampled") == found("sampled again")
     assert found("sampled") != found("other seeds")
     assert len({answer.text for answer in found("sampled")}) == len(PROMPTS)
+
+
+@installed
+def test_draws_after_long_prompts_that_do_not_fit_into_one_step_are_answered(found):
+    assert (
+        min(answer.prompt_tokens for answer in found("long")) > 1024
+        and sum(answer.prompt_tokens for answer in found("long")) > 8192
+    )
+    assert {answer.finish for answer in found("long")} <= {"stop", "length"}
 
 
 @installed
