@@ -110,6 +110,24 @@ def test_a_moved_threshold_asks_no_model_and_measures_nothing(finished: Project,
     assert project.answers() == before, "fewer instructions are answered, and those were answered before"
 
 
+def test_a_changed_parser_reads_the_answers_anew_and_asks_no_model(finished: Project, tmp_path: Path) -> None:
+    project = finished.copied_to(tmp_path / "kun")
+    project.edit("workflow_scripts/kun/roles/label.py", 'split(r"\\n\\s*\\n", ', 'split(r"\\n\\s*\\n|。", ')
+    # Where the model's folder is empty, a job that reaches for the model fails.
+    weights = project.path("results/models/label/weights")
+    for file in weights.iterdir():
+        file.write_bytes(b"")
+    before = project.answers()
+    done = project.snakemake("--until", "label", "--rerun-triggers", "params", "code")
+    ran = finished_jobs(done)
+    assert ran["label"] == 4 and "train_label_model" not in ran
+    assert project.answers() == before
+    rows = [
+        row for path in project.path("results/labelled").rglob("*.parquet") if "dropped" not in path.name for row in read_rows(path)
+    ]
+    assert rows and not any("。" in candidate for row in rows for candidate in row["candidates"]), "the new parser was at work"
+
+
 def test_what_other_changes_would_run(finished: Project, tmp_path: Path) -> None:
     project = finished.copied_to(tmp_path / "kun")
 
