@@ -180,7 +180,11 @@ def vllm_score(arguments: argparse.Namespace) -> dict:
 
     def read() -> tuple[int, list[str]]:
         found = through_ask(engine, arguments.batch, requests)
-        return len(found), [GOOD if verdict(completion)[0] >= 0.5 else BAD for completion in found if completion.finish == "choice"]
+        return len(found), [
+            GOOD if verdict(completion.logprobs, (1.0, 0.0))[0] >= 0.5 else BAD
+            for completion in found
+            if completion.finish == "choice"
+        ]
 
     def drawn() -> tuple[int, list[str]]:
         texts = engine.tokenizer.batch_decode(generated_by_hand(engine, prompts, [None] * len(prompts)), skip_special_tokens=True)

@@ -200,6 +200,7 @@ def arguments(settings: Engine, gpus: int, speculate: int) -> dict[str, Any]:
     # On a CPU a prompt is computed whole: a seeded draw after a prompt in pieces ends vLLM 0.32 ("CPU Generator does not use offset").
     on_cpu = {
         "kv_cache_memory_bytes": int(settings.vllm.cpu_cache_gigabytes * 2**30),
+        "block_size": 32,  # its default of 128 tokens is longer than most prompts' fixed part, of which then nothing would be cached
         "enable_chunked_prefill": False,
         "long_prefill_token_threshold": 0,
         "max_num_batched_tokens": max(STEP, settings.vllm.context) if settings.vllm.context else None,
