@@ -48,7 +48,7 @@ def stored(work: Path, run: str) -> Counter[str]:
     found: Counter[str] = Counter()
     for segment in segments(work / run / "journal"):
         for _, line in lines_of(segment):
-            found.update(answers_of(line)[0])
+            found.update(answers_of(line)[0].keys())
     return found
 
 

@@ -3,6 +3,7 @@
 Nothing is mocked: the servers are HTTP servers on this machine. What is misbehaving is scripted by the prompt and how often it came.
 """
 
+import itertools
 import json
 import os
 import random
@@ -127,7 +128,11 @@ def test_when_may_be_a_date():
 
 def test_both_servers_are_used_and_neither_has_more_at_once_than_it_should(run, serve):
     servers = [serve(pause=0.01), serve(pause=0.01)]
-    check_all_answered(run(servers, requests(), at_once=4), *servers)
+    for server in servers:
+        # The first four of each wait for one another: fewer at once and they would wait for ever.
+        together, calls = threading.Barrier(4), itertools.count()
+        server.before = lambda _, together=together, calls=calls: next(calls) < 4 and together.wait(50)
+    check_all_answered(run(servers, requests(), at_once=4, timeout_minutes=1), *servers)
     assert [server.most for server in servers] == [4, 4]
     assert servers[0].asked.total() + servers[1].asked.total() == len(TEXTS)
     assert min(server.asked.total() for server in servers) > len(TEXTS) // 4
