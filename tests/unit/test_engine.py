@@ -11,12 +11,13 @@ torch = pytest.importorskip("torch")
 from engine_answers import complete, complete_keyed  # noqa: E402
 from kun.completions.chat import encode_chat, single_token  # noqa: E402
 from kun.completions.requests import Choose, Generate, Message, Request, Shown, seed_of  # noqa: E402
-from kun.completions.transformers_engine import SeededDraw, TransformersEngine  # noqa: E402
+from kun.completions.transformers_engine import SeededDraw, TransformersEngine, nucleus  # noqa: E402
 from kun.settings.completions import Engine  # noqa: E402
 
 SETTINGS = Engine(batch=8, threads=1, dtype="float32", device="cpu")
 GREEDY = Generate(max_tokens=12, temperature=0, top_p=1.0, repetition_penalty=1.2)
 SAMPLED = Generate(max_tokens=12, temperature=0.9, top_p=0.95, repetition_penalty=1.2)
+PLAIN = Generate(max_tokens=12, temperature=1.0, top_p=1.0, repetition_penalty=1.0)
 CPU = torch.device("cpu")
 PROMPTS = [
     "你好",
@@ -250,7 +251,9 @@ def test_draws_have_the_frequencies_of_the_softmax():
     probabilities = torch.tensor([0.5, 0.25, 0.15, 0.1, 0.0])
     draws = 4000
     scores = probabilities.log().expand(draws, -1)
-    noisy = SeededDraw([seed_of(Request((Message("user", str(n)),), GREEDY).key("m")) for n in range(draws)], 1, CPU)(None, scores)
+    noisy = SeededDraw([seed_of(Request((Message("user", str(n)),), GREEDY).key("m")) for n in range(draws)], 1, PLAIN, CPU)(
+        None, scores
+    )
     counts = Counter(noisy.argmax(-1).tolist())
     assert counts[4] == 0
     expected = (probabilities * draws).tolist()[:4]
@@ -259,7 +262,7 @@ def test_draws_have_the_frequencies_of_the_softmax():
 
 
 def test_successive_draws_of_one_row_have_them_too():
-    draw, scores = SeededDraw([7], 3000, CPU), torch.tensor([[0.7, 0.2, 0.1]]).log()
+    draw, scores = SeededDraw([7], 3000, PLAIN, CPU), torch.tensor([[0.7, 0.2, 0.1]]).log()
     counts = Counter(int(draw(None, scores).argmax()) for _ in range(3000))
     chi_square = sum((counts[token] - share) ** 2 / share for token, share in enumerate((2100, 600, 300)))
     assert chi_square < 13.82  # 2 degrees of freedom, one in a thousand
@@ -267,15 +270,34 @@ def test_successive_draws_of_one_row_have_them_too():
 
 def test_a_rows_draws_do_not_depend_on_the_other_rows():
     scores = torch.randn(3, 50, generator=torch.Generator().manual_seed(1))
-    together, single = SeededDraw([1, 2, 3], 5, CPU), SeededDraw([2], 7, CPU)
+    together, single = SeededDraw([1, 2, 3], 5, PLAIN, CPU), SeededDraw([2], 7, PLAIN, CPU)
     for _ in range(5):
         assert torch.equal(together(None, scores)[1], single(None, scores[1:2])[0])
+
+
+@pytest.mark.parametrize("scale", [0.1, 1.0, 4.0, 20.0])  # from nearly even over the vocabulary to nearly certain
+@pytest.mark.parametrize("top_p", [0.05, 0.5, 0.95, 0.99, 1.0])
+def test_the_nucleus_is_transformers_own(scale: float, top_p: float):
+    from transformers import TopPLogitsWarper
+
+    scores = torch.randn(40, 3000, generator=torch.Generator().manual_seed(3)) * scale
+    kept = TopPLogitsWarper(top_p)(None, scores) > -torch.inf
+    assert torch.equal(nucleus(scores.softmax(-1), top_p) > 0, kept & (scores.softmax(-1) > 0))
+
+
+def test_draws_are_from_the_nucleus_at_the_temperature():
+    scores, decoding = torch.tensor([[0.6, 0.3, 0.06, 0.04]]).log(), replace(PLAIN, temperature=0.5, top_p=0.95)
+    draw = SeededDraw([11], 3000, decoding, CPU)
+    counts = Counter(int(draw(None, scores).argmax()) for _ in range(3000))
+    # Squared by the temperature: 0.36, 0.09, 0.0036, 0.0016 of 0.4552; the first two hold 0.95.
+    assert counts[2] == counts[3] == 0
+    assert sum((counts[token] - share) ** 2 / share for token, share in ((0, 2400), (1, 600))) < 10.83  # 1 degree of freedom
 
 
 def test_a_token_ruled_out_stays_ruled_out():
     scores = torch.full((1, 100), float("-inf"))
     scores[0, 42] = -30.0
-    assert all(int(SeededDraw([seed], 1, CPU)(None, scores).argmax()) == 42 for seed in range(50))
+    assert all(int(SeededDraw([seed], 1, PLAIN, CPU)(None, scores).argmax()) == 42 for seed in range(50))
 
 
 # --------------------------------------------------------------------------------------------------------------- loading

@@ -16,8 +16,6 @@ from transformers import (
     AutoTokenizer,
     LogitsProcessor,
     LogitsProcessorList,
-    TemperatureLogitsWarper,
-    TopPLogitsWarper,
 )
 from transformers.utils.logging import disable_progress_bar
 
@@ -40,23 +38,39 @@ from kun.completions.requests import (
 from kun.completions.transformers_read import Reader
 from kun.settings.completions import Engine
 
+USUAL = 256  # tokens that nearly always hold the probability that top_p asks for
+
 
 class SeededDraw(LogitsProcessor):
     """Draws from the softmax by one uniform number a row and step, from the request's own generator: the first token, in the order of the
     vocabulary, at which the cumulative probability exceeds it. All others are taken out, so that the greedy choice is the draw."""
 
-    def __init__(self, seeds: Sequence[int], steps: int, device: torch.device):
+    def __init__(self, seeds: Sequence[int], steps: int, decoding: Generate, device: torch.device):
         rows = [torch.rand(steps, generator=torch.Generator().manual_seed(seed), dtype=torch.float64) for seed in seeds]
         # [steps, rows]. Rounding must not make a 1 of them: the token that it would draw may be one that was ruled out.
         self.numbers = torch.stack(rows, dim=1).float().clamp_max(1 - 2**-24).to(device)
-        self.step = 0
+        self.temperature, self.top_p, self.step = decoding.temperature, decoding.top_p, 0
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        cumulative = scores.float().softmax(-1).cumsum(-1)
-        aim = self.numbers[self.step][:, None] * cumulative[:, -1:]  # the last one is not 1 to the digit
+        cumulative = nucleus((scores.float() / self.temperature).softmax(-1), self.top_p).cumsum(-1)
+        aim = self.numbers[self.step][:, None] * cumulative[:, -1:]
         drawn = torch.searchsorted(cumulative, aim, right=True).clamp_max(scores.shape[-1] - 1)
         self.step += 1
         return torch.full_like(scores, -torch.inf).scatter_(-1, drawn, 0.0)
+
+
+def nucleus(probabilities: torch.Tensor, top_p: float) -> torch.Tensor:
+    """The probabilities [rows, vocabulary] of the fewest tokens that hold `top_p` together, and 0 for all others (Holtzman et al.,
+    arXiv 1904.09751). What transformers does by sorting the vocabulary, in a tenth of the time: a few tokens nearly always hold it."""
+    if top_p >= 1:
+        return probabilities
+    for count in (min(USUAL, probabilities.shape[-1]), probabilities.shape[-1]):
+        largest = probabilities.topk(count).values
+        before = largest.cumsum(-1) - largest
+        if bool((before[:, -1] + largest[:, -1] >= top_p).all()):
+            break
+    least = largest.masked_fill(before >= top_p, torch.inf).amin(-1, keepdim=True)
+    return probabilities.where(probabilities >= least, 0)
 
 
 class TransformersEngine:
@@ -151,11 +165,7 @@ class TransformersEngine:
         steps = room_for_completion(self.context, decoding)
         draws = LogitsProcessorList()
         if decoding.temperature > 0:
-            draws += [
-                TemperatureLogitsWarper(decoding.temperature),
-                TopPLogitsWarper(decoding.top_p),
-                SeededDraw(seeds, steps, self.model.device),
-            ]
+            draws.append(SeededDraw(seeds, steps, decoding, self.model.device))
         output = self.model.generate(
             input_ids=ids,
             attention_mask=mask,
