@@ -14,12 +14,14 @@ rule assemble:
         RESULTS / "logs/assemble.log",
     benchmark:
         RESULTS / "benchmarks/assemble.tsv"
+    group:
+        in_one_job("dataset")
     conda:
         "../envs/kun.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_model_job,
-        runtime=120,
+        runtime=minutes(120),
     params:
         code=code_digest("assemble.py"),
         results=results_folder,
@@ -45,12 +47,14 @@ rule export:
         RESULTS / "logs/export.log",
     benchmark:
         RESULTS / "benchmarks/export.tsv"
+    group:
+        in_one_job("dataset")
     conda:
         "../envs/kun.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=120,
+        runtime=minutes(120),
     params:
         code=code_digest("export.py"),
         facts=facts_for_card(),
