@@ -57,12 +57,12 @@ MinJobAge=3600
 KillWait=2
 SchedulerType=sched/backfill
 SchedulerParameters=sched_interval=1,batch_sched_delay=0,bf_interval=1
-NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=64000 Gres=gpu:h100:2 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs=8 RealMemory=64000 Gres=gpu:h100:2 State=UNKNOWN
 PartitionName=cpu Nodes={host} Default=YES MaxTime=2880 State=UP
 PartitionName=gpu Nodes={host} MaxTime=2880 State=UP
 """
 NOTE = """#!/bin/sh
-echo "{word} $SLURM_JOB_ID $SLURM_STEP_ID $(date +%s.%N) $SLURM_JOB_PARTITION ${{CUDA_VISIBLE_DEVICES:--}}" >>{home}/steps
+echo "{word} $SLURM_JOB_ID ${{SLURM_STEP_ID:-batch}} $(date +%s.%N) $SLURM_JOB_PARTITION ${{CUDA_VISIBLE_DEVICES:--}}" >>{home}/steps
 """
 
 
