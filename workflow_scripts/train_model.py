@@ -17,8 +17,6 @@ from kun.settings.training import Run, Training
 from kun.training.card import write_card
 from kun.training.examples import Example, forward, grounded, inverted, is_grounded, tokenised
 from kun.training.memory import gigabytes_of_gpu, refusal, shape_of
-from kun.training.nll import measured, shuffled
-from kun.training.table import write_examples
 
 # What may change while a training is under way: it takes the same steps.
 NOT_OF_THE_STEPS = {"micro_batch", "gradient_checkpointing", "threads", "save_dtype", "label", "chat"}
@@ -91,8 +89,10 @@ def train(arguments: argparse.Namespace) -> None:
 
     from kun.training.checkpoints import newest
     from kun.training.finetune import computes_in_bf16, finetune, load_model
+    from kun.training.nll import measured, shuffled
     from kun.training.processes import join
     from kun.training.saving import save_model, stored_dtype
+    from kun.training.table import write_examples
 
     processes = join()
     settings: Training = arguments.settings
