@@ -1,4 +1,4 @@
-"""train_label_model, train_chat_model: fine-tune the base model on seed pairs, inverted or forward."""
+"""train_label_model, train_chat_model, train_final_model: fine-tune the base model on seed pairs, inverted or forward, or on generated ones too."""
 
 import argparse
 import json
@@ -13,6 +13,7 @@ from kun.completions.requests import Message
 from kun.roles.prompt import read_prompt
 from kun.settings.training import Run, Training
 from kun.training.examples import forward, grounded, inverted, is_grounded, tokenised
+from kun.training.mixture import mixed
 
 
 def conversations(arguments: argparse.Namespace) -> Callable[[Row], tuple[tuple[Message, ...], str]]:
@@ -20,6 +21,8 @@ def conversations(arguments: argparse.Namespace) -> Callable[[Row], tuple[tuple[
     if arguments.role == "label":
         label_prompt = read_prompt(arguments.label_prompt, "text")
         return lambda pair: inverted(pair, label_prompt)
+    if arguments.role == "final":
+        return lambda pair: forward(pair, pair["system"])
     if arguments.settings.grounded:
         polish_prompt = read_prompt(arguments.polish_prompt, "text", "instruction")
         return lambda pair: grounded(pair, polish_prompt) if is_grounded(pair, arguments.settings.grounded) else forward(pair)
@@ -29,10 +32,14 @@ def conversations(arguments: argparse.Namespace) -> Callable[[Row], tuple[tuple[
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--role", choices=["label", "chat"], required=True, help="label: output → instruction · chat: instruction → output"
+        "--role",
+        choices=["label", "chat", "final"],
+        required=True,
+        help="label: output → instruction · chat: instruction → output · final: the same, of seed and generated pairs",
     )
     parser.add_argument("--base", type=Path, required=True, help="the base model's description, by locate_model")
     parser.add_argument("--seed", type=Path, required=True, help="pairs, by prepare_seed")
+    parser.add_argument("--generated", type=Path, help="pairs, by assemble; for the final model")
     parser.add_argument("--label-prompt", type=Path, help="the prompt that the label model is asked with")
     parser.add_argument("--polish-prompt", type=Path, help="the prompt of grounded pairs, where training.grounded asks for some")
     parser.add_argument("--settings", type=Training.model_validate_json, required=True, help="the training section, as JSON")
@@ -54,6 +61,17 @@ def main() -> None:
 
     to_conversation = conversations(arguments)
     pairs = list(read_rows(arguments.seed))
+    seed_digest, of_final, asked_with = digest(*(pair["id"] for pair in pairs)), {}, {}
+    if arguments.role == "final":
+        prompts = arguments.settings.system_prompts
+        mixture = mixed(pairs, read_rows(arguments.generated, ["id", "instruction", "output"]), prompts)
+        pairs, asked_with = mixture.pairs, {"system": prompts.seed} if prompts.seed else {}
+        of_final = {
+            "generated": digest(*(pair["id"] for pair in pairs[-mixture.generated :])) if mixture.generated else None,
+            "generated_pairs": mixture.generated,
+            "left_out_as_held_out": mixture.left_out,
+            "system_prompts": prompts.model_dump(),
+        }
     sides: dict[bool, list] = {True: [], False: []}
     too_long = 0
     for pair in pairs:
@@ -84,11 +102,13 @@ def main() -> None:
     description = {
         "path": str(arguments.weights),
         "fingerprint": model_fingerprint(arguments.weights),
+        **asked_with,
         "trained": {
             "role": arguments.role,
             "base": base["name"],
             "base_fingerprint": base["fingerprint"],
-            "seed": digest(*(pair["id"] for pair in pairs)),
+            "seed": seed_digest,
+            **of_final,
             "pairs": len(sides[False]),
             "held_out_pairs": len(sides[True]),
             "left_out_as_too_long": too_long,
