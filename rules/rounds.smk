@@ -98,7 +98,11 @@ def earlier_rounds_for_report(wildcards):
 def facts_of_round(wildcards):
     """For card and report: which round it is, and who judged in it."""
     number = number_of_round(wildcards)
-    judge = f"the final model of round {number - 1}" if number > 1 else "the given model" if "point" in GIVEN else "the primary chat model"
+    judge = (
+        f"the final model of round {number - 1}"
+        if number > 1
+        else "the given model" if "point" in GIVEN else "the primary chat model"
+    )
     return {"round": f"{number}; the instructions were scored by {judge}"}
 
 

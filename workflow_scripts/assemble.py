@@ -35,9 +35,7 @@ def main() -> None:
     with Stage("assemble", arguments.output, PAIR, identities) as stage:
         stage.notes = {"identities": identities}
         for shard in followed(shards, "assemble", "shards", total=len(shards)):
-            check_chain(
-                shard, {stage: Ledger.read(ledger_path(folder / f"{shard}.parquet")) for stage, folder in folders.items()}
-            )
+            check_chain(shard, {stage: Ledger.read(ledger_path(folder / f"{shard}.parquet")) for stage, folder in folders.items()})
             source, name = shard.split("/")
             for row in read_rows(folders["pairs"] / f"{shard}.parquet"):
                 stage.take()

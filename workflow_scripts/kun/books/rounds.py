@@ -5,7 +5,7 @@ What no round changes (documents to labels) is there once. Knows nothing of what
 from collections.abc import Iterator
 from pathlib import Path
 
-SHARED = ("documents", "signals", "primary", "labelled")  # stages that come before the rounds
+SHARED = ("documents", "signals", "causal", "primary", "labelled")  # stages that come before the rounds
 
 
 def folder_of_round(number: int) -> str:

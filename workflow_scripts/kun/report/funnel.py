@@ -41,9 +41,7 @@ class Funnel:
 def read_funnel(results: Path, shards: list[str], number: int = 1) -> Funnel:
     """All ledgers of the shards and of the dataset, summed, in the round of this number."""
     folders = {stage: folder_of_stage(results, stage, number) for stage in (*CHAIN, "dataset")}
-    ledgers = {
-        stage: {shard: Ledger.read(ledger_path(folders[stage] / f"{shard}.parquet")) for shard in shards} for stage in CHAIN
-    }
+    ledgers = {stage: {shard: Ledger.read(ledger_path(folders[stage] / f"{shard}.parquet")) for shard in shards} for stage in CHAIN}
     sources = list(dict.fromkeys(shard.split("/")[0] for shard in shards))
     by_source = {
         source: {

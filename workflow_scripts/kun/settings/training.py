@@ -23,7 +23,9 @@ class Run(Section):
 
 class SystemPrompts(Section):
     seed: str | None = Field(
-        None, min_length=1, description="stands before seed pairs, and before every question that the final model is asked; null: none"
+        None,
+        min_length=1,
+        description="stands before seed pairs, and before every question that the final model is asked; null: none",
     )
     generated: str | None = Field(None, min_length=1, description="stands before generated pairs; null: none")
 
