@@ -1,6 +1,6 @@
 # Rounds of curation (docs/rounds.md). In each, the same labelled texts are scored, chosen among and answered; from the second on, the judge
-# is the final model of the round before. A rule that each round runs has {round} before its folders: "" in the first round, whose files
-# stand in the results' folder itself, and rounds/2/ in the second.
+# is the final model of the round before. What each round makes has {round} before its folder: "" in the first, whose files stand in the
+# results' folder itself, and rounds/2/ in the second. Only functions stand here.
 
 from kun.books.rounds import folder_of_round, round_of_folder
 
@@ -81,7 +81,7 @@ def judge_option(wildcards):
 
 
 def earlier_rounds_for_report(wildcards):
-    """What a later round is held beside; its choices and scores are as small files say."""
+    """What a later round is held beside, as small files say it."""
     return [
         file
         for folder in earlier_rounds(wildcards)
