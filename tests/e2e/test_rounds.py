@@ -12,7 +12,7 @@ from kun.books.stage import ledger_path
 from kun.books.tables import metadata_of
 from kun.corpus.plan import read_plan
 
-CUT = ["score={threshold: null, percentile: 50}"]
+CUT = ["score={percentile: 50}"]
 TWO = [
     *CUT,
     "iterations=2",
