@@ -3,11 +3,15 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from journal import stale_files
 from kun.books.rounds import folder_of_round, folder_of_stage, round_of_folder, rounds_there
+from kun.books.stage import Stage
 from kun.completions.chat import encode_chat
 from kun.completions.requests import Choose, Generate, Message, Request
+from kun.report.rounds import read_rounds
 from kun.roles.prompt import read_prompt, request_with
 from kun.roles.score import Judge
 from kun.settings.load import BadConfiguration, load
@@ -205,3 +209,52 @@ def test_a_server_is_not_taken_for_a_judge_that_it_does_not_have(
     else:
         with pytest.raises(BadConfiguration, match=fault):
             load(config | {"iterations": 2})
+
+
+# ---------------------------------------------------------------------------------------------------------- beside each other
+
+
+def tables(results: Path, stage: str, number: int, rows: dict[str, list[dict]]) -> None:
+    """A stage's tables in a round, of rows by shard."""
+    schema = pa.schema([("id", pa.string()), ("score", pa.float64())])
+    for shard, records in rows.items():
+        with Stage(stage, folder_of_stage(results, stage, number) / f"{shard}.parquet", schema) as opened:
+            for row in records:
+                opened.take()
+                opened.keep(row)
+
+
+def test_rounds_are_held_beside_each_other(tmp_path: Path):
+    scores = {1: {"a/甲": [0.1, 0.5], "a/乙": [0.9]}, 2: {"a/甲": [0.2, 0.4], "a/乙": [0.6]}}
+    kept = {1: {"a/甲": "xy", "a/乙": "z"}, 2: {"a/甲": "yw", "a/乙": "x"}}  # x is another shard's in the second: no overlap
+    for number in (1, 2):
+        tables(
+            tmp_path, "scored", number, {s: [{"id": str(v), "score": v} for v in values] for s, values in scores[number].items()}
+        )
+        tables(tmp_path, "curated", number, {s: [{"id": i, "score": 1.0} for i in ids] for s, ids in kept[number].items()})
+        tables(tmp_path, "dataset", number, {"pairs": [{"id": str(i), "score": 1.0} for i in range(4 - number)]})
+    first, second = read_rounds(tmp_path, ["a/甲", "a/乙"], 2, judged=False)
+    assert (first.number, first.scored, first.kept, first.kept_before, first.pairs, first.judge) == (1, 3, 3, None, 3, {})
+    assert (second.number, second.scored, second.kept, second.kept_before, second.pairs) == (2, 3, 3, 1, 2)
+    assert [first.mean_score, second.mean_score] == pytest.approx([0.5, 0.4])
+
+
+def test_a_round_without_a_score_has_no_mean(tmp_path: Path):
+    for stage, rows in (("scored", {"a/甲": []}), ("curated", {"a/甲": []}), ("dataset", {"pairs": []})):
+        tables(tmp_path, stage, 1, rows)
+    [only] = read_rounds(tmp_path, ["a/甲"], 1, judged=False)
+    assert (only.scored, only.mean_score, only.kept, only.pairs) == (0, None, 0, 0)
+
+
+def test_what_is_asked_again_is_asked_again_in_every_round(tmp_path: Path):
+    for number in (1, 2):
+        for stage in ("labelled", "scored", "curated", "polished", "pairs"):
+            tables(tmp_path, stage, number, {"a/甲": []})
+        (folder_of_stage(tmp_path, "dataset", number)).mkdir(parents=True)
+        (folder_of_stage(tmp_path, "dataset", number) / "README.md").touch()
+    gone = {path.relative_to(tmp_path).as_posix() for path in stale_files(tmp_path, "polish", "a/甲")}
+    assert gone == {
+        f"{place}{name}"
+        for place in ("", "rounds/2/")
+        for name in (*(f"{stage}/a/甲.ledger.json" for stage in ("polished", "pairs")), "dataset/README.md")
+    }
