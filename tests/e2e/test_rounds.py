@@ -17,7 +17,7 @@ CUT = ["score={percentile: 30}"]
 TWO = [
     *CUT,
     "iterations=2",
-    "training={final: {epochs: 1, learning_rate: 1.0e-4}, system_prompts: {seed: 你是一位助手。, generated: 以下内容来自网页。}}",
+    "training={final: {epochs: 0.5, learning_rate: 1.0e-4}, system_prompts: {seed: 你是一位助手。, generated: 以下内容来自网页。}}",
 ]
 AGAIN = {"score", "select_instructions", "polish", "check_answers"}  # what a round does with each shard
 ONCE = {"calibrate", "calibrate_judge", "measure_judge", "measure_judge_at_cut", "assemble", "export", "report"}
