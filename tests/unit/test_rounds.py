@@ -19,7 +19,7 @@ from kun.settings.roles import Judging
 from kun.settings.root import Settings
 from kun.settings.training import SystemPrompts
 from kun.training.examples import forward, tokenised
-from kun.training.mixture import mixed
+from kun.training.mixture import facts_of_mixture, mixed
 
 SYSTEM = "你是一位助手。"
 GENERATED = "根据网页上的知识回答。"
@@ -56,32 +56,33 @@ def generated(instruction: str) -> dict:
 
 
 def test_seed_pairs_come_first_and_generated_ones_are_only_learnt():
-    found = mixed([seed("写诗"), seed("写信", held_out=True)], map(generated, ["写歌😀", "寫詩"]), SystemPrompts())
-    assert [pair["id"] for pair in found.pairs] == ["s写诗", "s写信", "g写歌😀", "g寫詩"]
-    assert [pair["held_out"] for pair in found.pairs] == [False, True, False, False]
-    assert [pair["system"] for pair in found.pairs] == [None] * 4
-    assert (found.generated, found.left_out) == (2, 0)
+    found = list(mixed([seed("写诗"), seed("写信", held_out=True)], map(generated, ["写歌😀", "寫詩"]), SystemPrompts()))
+    assert [pair["id"] for pair in found] == ["s写诗", "s写信", "g写歌😀", "g寫詩"]
+    assert [pair["held_out"] for pair in found] == [False, True, False, False]
+    assert [pair["system"] for pair in found] == [None] * 4
 
 
 def test_what_a_held_out_pair_asks_is_not_learnt_in_other_punctuation_either():
     pairs = [seed("请写一封ＡＢ信。", held_out=True), seed("写诗")]
-    found = mixed(pairs, map(generated, ["请写一封AB信", " 请写 一封AB信！", "写诗！", "请写两封AB信"]), SystemPrompts())
-    assert [pair["id"] for pair in found.pairs[2:]] == ["g写诗！", "g请写两封AB信"], "what a learnt seed pair asks may come again"
-    assert (found.generated, found.left_out) == (2, 2)
+    made = [generated(text) for text in ("请写一封AB信", " 请写 一封AB信！", "写诗！", "请写两封AB信")]
+    found = list(mixed(pairs, made, SystemPrompts()))
+    assert [pair["id"] for pair in found[2:]] == ["g写诗！", "g请写两封AB信"], "what a learnt seed pair asks may come again"
+    facts = facts_of_mixture(pairs, made, len(made), SystemPrompts(seed=SYSTEM))
+    assert (facts["generated_pairs"], facts["left_out_as_held_out"]) == (2, 2)
+    assert facts["system_prompts"] == {"seed": SYSTEM, "generated": None}
+    assert facts["generated"] != facts_of_mixture(pairs, made[:3], 3, SystemPrompts())["generated"]
 
 
 def test_each_kind_has_its_system_prompt():
-    found = mixed([seed("写诗"), seed("写信", True)], [generated("写歌")], SystemPrompts(seed=SYSTEM, generated=GENERATED))
-    assert [pair["system"] for pair in found.pairs] == [SYSTEM, SYSTEM, GENERATED]
-    assert [pair["system"] for pair in mixed([seed("写诗")], [generated("写歌")], SystemPrompts(seed=SYSTEM)).pairs] == [
-        SYSTEM,
-        None,
-    ]
+    pairs, made = [seed("写诗"), seed("写信", True)], [generated("写歌")]
+    both = mixed(pairs, made, SystemPrompts(seed=SYSTEM, generated=GENERATED))
+    assert [pair["system"] for pair in both] == [SYSTEM, SYSTEM, GENERATED]
+    assert [pair["system"] for pair in mixed(pairs, made, SystemPrompts(seed=SYSTEM))] == [SYSTEM, SYSTEM, None]
 
 
 def test_no_generated_pair_is_a_mixture_too():
-    found = mixed([seed("写诗")], [], SystemPrompts())
-    assert (len(found.pairs), found.generated, found.left_out) == (1, 0, 0)
+    assert [pair["id"] for pair in mixed([seed("写诗")], [], SystemPrompts())] == ["s写诗"]
+    assert facts_of_mixture([seed("写诗")], [], 0, SystemPrompts())["generated_pairs"] == 0
 
 
 def test_a_system_prompt_is_shown_and_not_learnt(base_model: Path):
