@@ -9,6 +9,7 @@ configfile: "config/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/rounds.smk"
 include: "rules/corpus.smk"
 include: "rules/perplexity.smk"
 include: "rules/cuts.smk"
@@ -23,6 +24,7 @@ include: "rules/report.smk"
 localrules:
     all,
     corpus,
+    final,
     judge,
     know_duplicates,
     models,
@@ -32,14 +34,15 @@ localrules:
 
 
 # The chapters that cost no GPU and those that train are targets of their own: `snakemake corpus`, `snakemake models`. So is the measure
-# of the judge, `snakemake judge`: to look at before the corpus is scored.
+# of the judge, `snakemake judge`: to look at before the corpus is scored. `snakemake final` goes on after the dataset: it trains the final
+# chat model of the last round.
 rule all:
     default_target: True
     input:
-        RESULTS / "dataset/README.md",
-        RESULTS / "report/index.html",
+        of_every_round("dataset/README.md"),
+        of_every_round("report/index.html"),
         PINNED,
-        RESULTS / "calibration/score.json",
+        of_every_round("calibration/score.json"),
 
 
 rule corpus:
@@ -57,3 +60,8 @@ rule models:
 rule judge:
     input:
         measures_of_judge,
+
+
+rule final:
+    input:
+        final_model,

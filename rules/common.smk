@@ -69,9 +69,11 @@ def after_duplicates(folder, ending=".ledger.json"):
     back; jobs that wait for a checkpoint are judged anew, so shards whose duplicates stayed as they were are left alone.
     """
 
+    pattern = str(of_shard(folder, ending))
+
     def known_now(wildcards):
         checkpoints.know_duplicates.get()
-        return RESULTS / folder / f"{wildcards.source}/{wildcards.shard}{ending}"
+        return pattern.format(**wildcards)
 
     return known_now
 
@@ -118,7 +120,7 @@ def model_of_column(wildcards):
     return {
         "perplexity": KENLM_MADE,
         "causal_perplexity": RESULTS / "models/given/causal.json",
-        "score": [model_of("point"), SETTINGS.score.prompt, *labels_of_cut()],
+        "score": [judge_of_round(wildcards), SETTINGS.score.prompt, *labels_of_cut(wildcards)],
     }[wildcards.column]
 
 
@@ -133,20 +135,25 @@ def values_to_calibrate(wildcards):
     if cut.files():
         return [RESULTS / FOLDERS[column] / REFERENCE / f"{column}.parquet"]
     if column == "score" and cut.precision is not None:
-        return [JUDGED]
+        return [RESULTS / f"{wildcards.round}judge/scores.parquet"]
     if not cut.by_percentile():
         return []
-    pins = RESULTS / f"calibration/pins/{column}.json"
+    pins = RESULTS / f"{wildcards.round}calibration/pins/{column}.json"
     pinned = json.loads(pins.read_text(encoding="utf-8"))["shards"] if pins.is_file() else []
     shards = sampled_shards(pinned, list(SHARDS), cut.percentile_of == "source")
-    return [RESULTS / FOLDERS[column] / f"{shard}.parquet" for shard in shards]
+    return [RESULTS / f"{wildcards.round}{FOLDERS[column]}/{shard}.parquet" for shard in shards]
 
 
 def values_to_recalibrate(wildcards):
     """The same, of all shards as they are now."""
     if CUTS[wildcards.column].files() or not CUTS[wildcards.column].by_percentile():
         return values_to_calibrate(wildcards)
-    return of_all_shards(FOLDERS[wildcards.column])
+    return of_all_shards(f"{wildcards.round}{FOLDERS[wildcards.column]}")
+
+
+def folder_of_values(wildcards):
+    """The folder that holds the tables' folders."""
+    return str(RESULTS / wildcards.round)
 
 
 def cut_as_json(wildcards):
@@ -159,9 +166,8 @@ def reference_files(wildcards):
 
 def reference_option(wildcards):
     """The table that a cut is found from where that is not the corpus."""
-    option = (
-        "--reference" if CUTS[wildcards.column].files() else "--labelled" if wildcards.column == "score" and labels_of_cut() else ""
-    )
+    of_labels = wildcards.column == "score" and labels_of_cut(wildcards)
+    option = "--reference" if CUTS[wildcards.column].files() else "--labelled" if of_labels else ""
     return [f"{option}={path}" for path in values_to_calibrate(wildcards)] if option else []
 
 
@@ -177,7 +183,6 @@ def causal_of_shard(ending=".parquet"):
 # asks for with `snakemake judge` waits for that in no case.
 
 LABELLED = SETTINGS.score.files_of_labels()
-JUDGED = RESULTS / "judge/scores.parquet"
 JUDGE_AT_CUT = [] if CUTS["score"].by_percentile() else [RESULTS / "judge/at_cut.json"]
 
 
@@ -186,9 +191,9 @@ def judging():
     return section("score", without=(*CUT_OF_SCORE, "labelled"))
 
 
-def labels_of_cut():
+def labels_of_cut(wildcards):
     """The ledger of the labelled records' scores, where a cut is found from them."""
-    return [RESULTS / "judge/scores.ledger.json"] if CUTS["score"].precision is not None else []
+    return [RESULTS / f"{wildcards.round}judge/scores.ledger.json"] if CUTS["score"].precision is not None else []
 
 
 def measures_of_judge(wildcards):
@@ -202,10 +207,6 @@ def measures_of_judge(wildcards):
     return [RESULTS / "judge/judge.json", *JUDGE_AT_CUT]
 
 
-def judge_for_report():
-    return [RESULTS / "judge/judge.json", RESULTS / "judge/at_cut.json"] if LABELLED else []
-
-
 # Models
 
 
@@ -216,12 +217,8 @@ def model_of(role):
     return RESULTS / f"models/{'label' if role == 'label' else 'chat'}/model.json"
 
 
-def models_of_roles():
-    return {role: str(model_of(role)) for role in ("label", "point", "answer")}
-
-
 def descriptions_of_all_models(wildcards):
-    return sorted(set(models_of_roles().values()))
+    return sorted({model_of(role) for role in ("label", "point", "answer")})
 
 
 # What a rule's params hold: exactly the settings it uses, so that a change reruns no more than it must
@@ -236,7 +233,7 @@ def section(*path, without=()):
 
 
 def engine_of(role):
-    """The engine's settings as JSON, with those of a role's servers only: label | point | answer | causal."""
+    """The engine's settings as JSON, with those of a role's servers only: label | point | answer | final | causal."""
     engine = SETTINGS.engine
     return engine.model_copy(update={"openai": engine.openai.of_role(role)}).model_dump_json()
 
@@ -297,8 +294,12 @@ def chat_template_option(wildcards):
 
 
 def settings_of_training(role):
-    """The training section without the other model's figures: changing those must not train this one again."""
-    others = {"label": {"chat", "grounded"}, "chat": {"label"}}[role]
+    """The training section without the other models' figures: changing those must not train this one again."""
+    others = {
+        "label": {"chat", "grounded", "final", "system_prompts"},
+        "chat": {"label", "final", "system_prompts"},
+        "final": {"label", "chat", "grounded"},
+    }[role]
     return SETTINGS.training.model_dump_json(exclude=others)
 
 
@@ -324,18 +325,6 @@ def facts_for_people():
         "instructions drawn with": in_words(SETTINGS.label.decoding.drawn()),
         "answers drawn with": in_words(SETTINGS.polish.decoding.drawn()),
     }
-
-
-def facts_for_card():
-    sources = {source.name: source.format for source in SETTINGS.corpus.sources}
-    card = {"name": SETTINGS.dataset.name, "licence": SETTINGS.dataset.licence, "sources": sources, "facts": facts_for_people()}
-    return json.dumps(card, ensure_ascii=False)
-
-
-def facts_for_report():
-    return json.dumps(
-        {"name": SETTINGS.dataset.name, "samples": SETTINGS.report.samples, "facts": facts_for_people()}, ensure_ascii=False
-    )
 
 
 # Resources of jobs; memory and time double with each attempt, so that a resubmitted job has what the first one lacked

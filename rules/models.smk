@@ -111,3 +111,25 @@ use rule train_label_model as train_chat_model with:
         trust=TRUST,
     message:
         "Train the primary chat model on seed pairs"
+
+
+# Of the base again, not of the chat model: what it knows of instructions is what this round's pairs and the seed pairs teach.
+use rule train_label_model as train_final_model with:
+    input:
+        base=RESULTS / "models/given/base.json",
+        ledger=RESULTS / "seed/pairs.ledger.json",
+        generated_ledger=RESULTS / "{round}dataset/pairs.ledger.json",
+        seed=ancient(RESULTS / "seed/pairs.parquet"),
+        generated=ancient(RESULTS / "{round}dataset/pairs.parquet"),
+    output:
+        weights=directory(RESULTS / "{round}models/final/weights"),
+        description=RESULTS / "{round}models/final/model.json",
+    log:
+        RESULTS / "logs/{round}train_final_model.log",
+    benchmark:
+        RESULTS / "benchmarks/{round}train_final_model.tsv"
+    params:
+        task=task_of_final_model,
+        settings=settings_of_training("final"),
+    message:
+        "Train the final chat model on seed pairs and the pairs of {wildcards.round}dataset"

@@ -9,12 +9,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import kun.report
+from kun.books.rounds import folder_of_round
 from kun.books.tables import Row, read_rows
 from kun.corpus.plan import ids_of_plan
 from kun.report.checks import read_checks
 from kun.report.funnel import read_funnel
 from kun.report.judge_picture import picture as judge_picture
 from kun.report.perplexity_picture import picture
+from kun.report.rounds import read_rounds
 from kun.selection.cut import ALL
 
 
@@ -67,6 +69,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plan", type=Path, required=True, help="JSON: shard ids in plan order")
     parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument(
+        "--round", type=int, default=1, help="which round it reports on; a later one is held beside those before it"
+    )
     parser.add_argument("--calibrations", type=Path, nargs="+", required=True, help="the cuts of each column that is cut")
     parser.add_argument("--survey", type=Path, required=True, help="JSON of survey_perplexity")
     parser.add_argument("--judge", type=Path, nargs=2, help="JSON of measure_judge: the judge's figures, and those at the cut")
@@ -76,7 +81,8 @@ def main() -> None:
     arguments = parser.parse_args()
 
     shards = ids_of_plan(arguments.plan)
-    funnel = read_funnel(arguments.results, shards)
+    of_round = arguments.results / folder_of_round(arguments.round)
+    funnel = read_funnel(arguments.results, shards, arguments.round)
     models = {role: json.loads(Path(path).read_text(encoding="utf-8")) for role, path in arguments.models.items()}
     cuts = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.calibrations]
     judge = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.judge or []]
@@ -101,12 +107,13 @@ def main() -> None:
             source: [ledgers["documents"].came_in, *(step.by_source[source] for step in shown)]
             for source, ledgers in funnel.by_source.items()
         },
-        checks=read_checks(arguments.results, shards),
+        rounds=read_rounds(arguments.results, shards, arguments.round, bool(judge)) if arguments.round > 1 else None,
+        checks=read_checks(of_round, shards),
         judge=judge_picture(*judge) if judge else None,
         perplexities=[picture(column, found) for column, found in surveyed.items()],
         curves=[curve(f"{role} model", facts) for role, facts in trained.items()],
         facts=facts,
-        samples=samples(arguments.results / "dataset" / "pairs.parquet", arguments.facts["samples"]),
+        samples=samples(of_round / "dataset" / "pairs.parquet", arguments.facts["samples"]),
     )
     arguments.output.write_text(page, encoding="utf-8")
 

@@ -44,8 +44,13 @@ def answered(
     batch: int | None = None,
     **engine_options: Any,
 ) -> Iterator[tuple[T, list[Completion]]]:
-    """Each record with the completions of its requests, in order. What came is kept also when the program is told to end."""
+    """Each record with the completions of its requests, in order. What came is kept also when the program is told to end.
+
+    A model that has learnt to answer after a system prompt (`system` in its description) is asked after it.
+    """
     model, settings = described_model(arguments), arguments.engine
+    if system := model.get("system"):
+        asked = ((record, [request.under(system) for request in requests]) for record, requests in asked)
     store = Store(arguments.store, {"settings": digest_of_value(settings.model_dump())})
 
     def load():

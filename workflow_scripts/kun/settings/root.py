@@ -16,6 +16,12 @@ from kun.settings.training import Seed, Training
 
 class Settings(Section):
     results: str = Field("results", description="folder for everything that is made")
+    iterations: int = Field(
+        1,
+        ge=1,
+        description="rounds of curation. 1: Kun's · 2: Humpback's, in which the final model of the first round scores the same instructions "
+        "anew; a later round is made under rounds/ in the results",
+    )
     corpus: Corpus = Field(Corpus(), description="raw text: sources and shards")
     perplexity: Perplexity = Field(Perplexity(), description="n-gram perplexity and its cut")
     primary: Primary = Field(Primary(), description="which documents become primary data")
@@ -33,3 +39,7 @@ class Settings(Section):
     dataset: Dataset = Field(Dataset(), description="what is delivered")
     report: Report = Field(Report(), description="the page that shows what happened")
     resources: Resources = Field(Resources(), description="what jobs ask of a cluster")
+
+    def trained(self) -> list[str]:
+        """The models that a run trains: label, chat, and final where a round's final model scores the next one."""
+        return [*self.models.trained_roles(), *(["final"] if self.iterations > 1 else [])]

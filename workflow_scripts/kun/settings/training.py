@@ -19,7 +19,7 @@ class Seed(Section):
 
 
 class Run(Section):
-    epochs: float = Field(gt=0, description="passes over the seed pairs")
+    epochs: float = Field(gt=0, description="passes over the pairs")
     learning_rate: float = Field(1e-5, gt=0, description="the peak; falls as training.schedule says")
 
 
@@ -31,9 +31,26 @@ class Lora(Section):
     )
 
 
+class SystemPrompts(Section):
+    seed: str | None = Field(
+        None,
+        min_length=1,
+        description="stands before seed pairs, and before every question that the final model is asked; null: none",
+    )
+    generated: str | None = Field(None, min_length=1, description="stands before generated pairs; null: none")
+
+
 class Training(Section):
     label: Run = Field(Run(epochs=6), description="label model: output → instruction (Kun: 6 epochs, 1e-5)")
     chat: Run = Field(Run(epochs=4), description="primary chat model: instruction → output (Kun: 4 epochs, 1e-5)")
+    final: Run = Field(
+        Run(epochs=4),
+        description="final chat model: the base trained on seed and generated pairs; made by `snakemake final`, and between two rounds",
+    )
+    system_prompts: SystemPrompts = Field(
+        SystemPrompts(),
+        description="system prompts by which the final model tells seed pairs from generated ones, as Humpback's did; not in Kun",
+    )
     grounded: float = Field(
         0.0,
         ge=0,
