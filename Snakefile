@@ -18,11 +18,13 @@ include: "rules/instructions.smk"
 include: "rules/answers.smk"
 include: "rules/dataset.smk"
 include: "rules/report.smk"
+include: "rules/evaluate.smk"
 
 
 localrules:
     all,
     corpus,
+    evaluate,
     judge,
     know_duplicates,
     models,
@@ -57,3 +59,9 @@ rule models:
 rule judge:
     input:
         measures_of_judge,
+
+
+# Nothing else depends on it: what it finds is for people to look at, and selects no data.
+rule evaluate:
+    input:
+        RESULTS / "evaluation/index.html",

@@ -16,6 +16,7 @@ from snakemake.exceptions import WorkflowError
 from kun.books.digests import code_digest
 from kun.completions.fingerprint import deciding_files
 from kun.corpus.plan import NoPlan, plan_as_json, plan_shards
+from kun.evaluation.questions import question_files
 from kun.selection.columns import FOLDERS, sampled_shards
 from kun.settings.load import BadConfiguration, load
 from kun.settings.models import SERVED
@@ -43,6 +44,7 @@ wildcard_constraints:
     source="|".join([*SOURCES, REFERENCE]),
     shard="[^/]+",
     column="|".join(FOLDERS),
+    evaluated="base|chat|final",
 
 
 # Files of shards
@@ -336,6 +338,54 @@ def facts_for_report():
     return json.dumps(
         {"name": SETTINGS.dataset.name, "samples": SETTINGS.report.samples, "facts": facts_for_people()}, ensure_ascii=False
     )
+
+
+# What `snakemake evaluate` compares. It reads models and held-out pairs, and no rule of another chapter reads what it writes.
+
+
+def models_to_evaluate():
+    """Descriptions by name, in the order in which they are shown. The base is there to be seen beside what was made of it; the final
+    model is compared where it is trained already, because asking for it here would ask for the whole dataset."""
+    final = RESULTS / "models/final/model.json"
+    return {
+        **({"base": RESULTS / "models/given/base.json"} if SETTINGS.models.base else {}),
+        "chat": model_of("answer"),
+        **({"final": final} if final.is_file() else {}),
+    }
+
+
+EVALUATED = models_to_evaluate()
+WITH_WEIGHTS = [name for name in EVALUATED if name != "chat" or not (SETTINGS.models.answer or "").startswith(SERVED)]
+QUESTION_FILES = question_files(SETTINGS.evaluation.questions)
+SHOT_FILES = question_files(SETTINGS.evaluation.shots_from) if SETTINGS.evaluation.shots else []
+HELD_OUT = {name: RESULTS / f"evaluation/{name}/held_out.parquet" for name in WITH_WEIGHTS}
+ANSWERED = {name: RESULTS / f"evaluation/{name}/answers.parquet" for name in EVALUATED} if QUESTION_FILES else {}
+
+
+def evaluated_model(wildcards):
+    return EVALUATED[wildcards.evaluated]
+
+
+def engine_of_evaluated(wildcards):
+    """Servers have the model that answers; what they do not have is run here."""
+    if wildcards.evaluated == "chat" or SETTINGS.engine.name != "openai":
+        return engine_of("answer")
+    return SETTINGS.engine.model_copy(update={"name": "transformers"}).model_dump_json()
+
+
+def prompts_of_evaluated(wildcards):
+    return "plain" if wildcards.evaluated == "base" else SETTINGS.evaluation.prompts
+
+
+def named(files):
+    """Options as NAME=PATH."""
+    return [f"{name}={path}" for name, path in files.items()]
+
+
+def files_to_compare():
+    """Tables of measures, and their ledgers, which are small and tell whether they changed."""
+    tables = [*HELD_OUT.values(), *ANSWERED.values(), *([RESULTS / "evaluation/questions.parquet"] if QUESTION_FILES else [])]
+    return {"ledgers": [table.with_suffix(".ledger.json") for table in tables], "tables": ancient(tables)}
 
 
 # Resources of jobs; memory and time double with each attempt, so that a resubmitted job has what the first one lacked
