@@ -16,8 +16,8 @@ from snakemake.exceptions import WorkflowError
 from kun.books.digests import code_digest
 from kun.completions.fingerprint import deciding_files
 from kun.corpus.plan import NoPlan, plan_as_json, plan_shards
-from kun.evaluation.questions import question_files
 from kun.selection.columns import FOLDERS, sampled_shards
+from kun.selection.questions import BadQuestions, question_files
 from kun.settings.load import BadConfiguration, load
 from kun.settings.models import SERVED
 from kun.settings.roles import CUT_OF_SCORE
@@ -264,8 +264,16 @@ def fields_as_json(wildcards):
     )
 
 
+def files_of_questions(named):
+    """Files, with those of the folders that are named among them."""
+    try:
+        return [file for name in named for file in question_files(name)]
+    except BadQuestions as fault:
+        raise WorkflowError(str(fault)) from None
+
+
 def benchmarks_to_avoid():
-    return [benchmark.path for benchmark in SETTINGS.decontamination.benchmarks]
+    return files_of_questions(benchmark.path for benchmark in SETTINGS.decontamination.benchmarks)
 
 
 def given_model(wildcards):
@@ -356,8 +364,8 @@ def models_to_evaluate():
 
 EVALUATED = models_to_evaluate()
 WITH_WEIGHTS = [name for name in EVALUATED if name != "chat" or not (SETTINGS.models.answer or "").startswith(SERVED)]
-QUESTION_FILES = question_files(SETTINGS.evaluation.questions)
-SHOT_FILES = question_files(SETTINGS.evaluation.shots_from) if SETTINGS.evaluation.shots else []
+QUESTION_FILES = files_of_questions(SETTINGS.evaluation.questions)
+SHOT_FILES = files_of_questions(SETTINGS.evaluation.shots_from) if SETTINGS.evaluation.shots else []
 HELD_OUT = {name: RESULTS / f"evaluation/{name}/held_out.parquet" for name in WITH_WEIGHTS}
 ANSWERED = {name: RESULTS / f"evaluation/{name}/answers.parquet" for name in EVALUATED} if QUESTION_FILES else {}
 

@@ -135,7 +135,7 @@ rule compare_models:
         answers=named(ANSWERED),
         questions=["--questions", str(RESULTS / "evaluation/questions.parquet")] if QUESTION_FILES else [],
         files=[str(path) for path in QUESTION_FILES],
-        benchmarks=benchmarks_to_avoid(),
+        benchmarks=[str(path) for path in benchmarks_to_avoid()],
         name=SETTINGS.dataset.name,
         settings=section("evaluation"),
     message:

@@ -17,11 +17,11 @@ import pyarrow as pa
 
 from kun.books.digests import digest
 from kun.books.tables import Row
+from kun.selection.questions import ENDINGS
 
 LETTERS = ("A", "B", "C", "D")
 FIELDS = {"question": "question", **{letter.lower(): letter for letter in LETTERS}, "answer": "answer", "subject": "subject"}
 NEEDED = ("question", *LETTERS, "answer")
-ENDINGS = (".csv", ".jsonl")
 QUESTIONS = pa.schema([(name, pa.string()) for name in ("id", "subject", "question", *LETTERS, "answer", "locator")])
 
 
@@ -33,21 +33,10 @@ class BadQuestion(Exception):
     """The record is no usable question; the argument is the reason (damaged | missing_field | empty | no_answer | bad_answer)."""
 
 
-def question_files(named: list[str]) -> list[Path]:
-    """The files that are meant: those named, and those of named folders by name. Raises BadFile for a folder without any."""
-    files = []
-    for path in map(Path, named):
-        within = sorted(found for found in path.expanduser().glob("*") if found.suffix.lower() in ENDINGS)
-        if path.expanduser().is_dir() and not within:
-            raise BadFile(f"evaluation: there is no {' or '.join(ENDINGS)} file in {path}")
-        files += within or [path.expanduser()]
-    return files
-
-
 def read_records(path: Path) -> Iterator[tuple[str, Any]]:
     """(locator, record) of each record; what cannot be taken apart comes as the text or the cells that stand there. Raises BadFile."""
     if path.suffix.lower() not in ENDINGS:
-        raise BadFile(f"{path}: questions are read from {' and '.join(ENDINGS)} files")
+        raise BadFile(f"evaluation: {path}: questions are read from {' and '.join(ENDINGS)} files")
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
