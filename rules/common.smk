@@ -44,7 +44,7 @@ wildcard_constraints:
     source="|".join([*SOURCES, REFERENCE]),
     shard="[^/]+",
     column="|".join(FOLDERS),
-    evaluated="base|chat|final",
+    evaluated=r"base|chat|final(-\d+)?",
 
 
 # Files of shards
@@ -352,13 +352,17 @@ def facts_for_report():
 
 
 def models_to_evaluate():
-    """Descriptions by name, in the order in which they are shown. The base is there to be seen beside what was made of it; the final
-    model is compared where it is trained already, because asking for it here would ask for the whole dataset."""
-    final = RESULTS / "models/final/model.json"
+    """Descriptions by name, in the order in which they are shown. The base is there to be seen beside what was made of it; final models,
+    of whichever round, are compared where they are trained already, because asking for one here would ask for the whole dataset."""
+    later = {path: path.parts[-4] for path in RESULTS.glob("rounds/*/models/final/model.json")}
+    finals = {
+        "final": RESULTS / "models/final/model.json",
+        **{f"final-{number}": path for path, number in sorted(later.items(), key=lambda pair: int(pair[1]))},
+    }
     return {
         **({"base": RESULTS / "models/given/base.json"} if SETTINGS.models.base else {}),
         "chat": model_of("answer"),
-        **({"final": final} if final.is_file() else {}),
+        **{name: path for name, path in finals.items() if path.is_file()},
     }
 
 

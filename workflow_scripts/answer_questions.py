@@ -16,7 +16,7 @@ from kun.evaluation.exam import answered as row_of_answer
 
 def read_as_text(model: dict[str, Any], trust_remote_code: bool) -> dict[str, Any]:
     """The model's description with, in place of its chat template, one that shows a message as a plain text: after BOS for a tokenizer
-    that puts it before every text. It is another model to the completion store."""
+    that puts it before every text; and without the system message that it may be asked with. It is another model to the completion store."""
     if not model["path"]:
         raise SystemExit(f"{model['name']} is asked by its server alone, which makes its prompts: set evaluation.prompts to chat")
     from transformers import AutoTokenizer
@@ -25,7 +25,8 @@ def read_as_text(model: dict[str, Any], trust_remote_code: bool) -> dict[str, An
     begins = tokenizer.bos_token_id is not None and tokenizer("题")["input_ids"][0] == tokenizer.bos_token_id
     template = Path(kun.evaluation.__file__).with_name("plain-after-bos.jinja" if begins else "plain.jinja")
     fingerprint = digest(model["fingerprint"], template.read_text(encoding="utf-8"))
-    return model | {"chat_template": str(template), "fingerprint": fingerprint}
+    described = {name: fact for name, fact in model.items() if name != "system"}
+    return described | {"chat_template": str(template), "fingerprint": fingerprint}
 
 
 def main() -> None:

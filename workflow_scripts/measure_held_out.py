@@ -30,6 +30,7 @@ def main() -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     from kun.completions.hardware import native_bf16
+    from kun.completions.requests import Message
     from kun.training.examples import forward, tokenised
     from kun.training.nll import completion_losses
 
@@ -37,6 +38,7 @@ def main() -> None:
     tokenizer = AutoTokenizer.from_pretrained(model["path"], trust_remote_code=arguments.trust_remote_code)
     if model.get("chat_template"):
         tokenizer.chat_template = Path(model["chat_template"]).read_text(encoding="utf-8")
+    before = (Message("system", model["system"]),) if model.get("system") else ()  # as a final model learnt seed pairs
     settings = arguments.engine
     torch.set_num_threads(settings.threads)
     on_gpu = settings.device != "cpu" and torch.cuda.is_available()
@@ -48,7 +50,8 @@ def main() -> None:
         for pair in read_rows(arguments.seed):
             if pair["held_out"]:
                 stage.take()
-                [example] = tokenised(tokenizer, [forward(pair)])
+                messages, output = forward(pair)
+                [example] = tokenised(tokenizer, [((*before, *messages), output)])
                 if len(example["input_ids"]) > arguments.max_tokens:
                     stage.drop(pair, "too_long", f"{len(example['input_ids'])} tokens")
                 else:

@@ -49,11 +49,12 @@ def test_models_are_compared_and_nothing_depends_on_it(finished: Project, tmp_pa
         measures = found["models"][name]
         assert measures["held_out"]["pairs"] == pairs > 1
         assert measures["questions"]["questions"] == 5 and measures["questions"]["shots"] == 1
-        [tied, *_] = (row["shots"] for row in read_rows(project.path(f"results/evaluation/{name}/answers.parquet")))
-        assert tied == 1
-    # The loss that training states of its held-out pairs is the same measure.
+        [shots, *_] = (row["shots"] for row in read_rows(project.path(f"results/evaluation/{name}/answers.parquet")))
+        assert shots == 1
+    # What training states of its held-out pairs is the same measure.
     trained = json.loads(project.path("results/models/chat/model.json").read_text(encoding="utf-8"))["trained"]["held_out"]
-    assert trained["before"] - trained["after"] == pytest.approx(-found["differences"][0]["held_out"]["difference"], abs=0.05)
+    for name, side in (("base", "before"), ("chat", "after")):
+        assert found["models"][name]["held_out"]["nll"] == pytest.approx(trained[side]["nll"], rel=2e-3)
     page = project.path("results/evaluation/index.html").read_text(encoding="utf-8")
     assert "was not cleaned of" in page and "chat − base" in page
 
