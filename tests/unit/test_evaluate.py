@@ -207,6 +207,29 @@ def test_the_letters_log_probabilities_are_those_after_the_plain_prompt(engine):
     assert found.logprobs == pytest.approx([float(logprobs[engine.tokenizer.encode(letter)[-1]]) for letter in LETTERS], abs=1e-4)
 
 
+@pytest.mark.parametrize("begins", [False, True])
+def test_a_plain_prompt_is_to_the_token_what_the_tokenizer_makes_of_the_text(base_model: Path, tmp_path: Path, begins: bool):
+    """Also for tokenizers that put BOS before every text, as Llama's and Gemma's do; without it such models are lost."""
+    from tokenizers.processors import TemplateProcessing
+    from transformers import AutoTokenizer
+
+    from answer_questions import read_as_text
+    from kun.completions.chat import encode_chat
+
+    tokenizer = AutoTokenizer.from_pretrained(base_model)
+    if begins:
+        start = (tokenizer.bos_token, tokenizer.bos_token_id)
+        tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single=f"{start[0]} $A", special_tokens=[start])
+    tokenizer.save_pretrained(tmp_path)
+    model = read_as_text({"path": str(tmp_path), "fingerprint": "0", "system": "你是助手", "chat_template": None}, False)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path)
+    expected = tokenizer(prompt(question("丙"), [])).input_ids
+    assert (expected[0] == tokenizer.bos_token_id) == begins
+    tokenizer.chat_template = Path(model["chat_template"]).read_text(encoding="utf-8")
+    assert encode_chat(tokenizer, request(question("丙"), []).messages) == expected
+    assert model["fingerprint"] != "0" and "system" not in model
+
+
 def test_a_question_without_room_for_all_shots_is_asked_with_as_many_as_there_is_room_for(engine, monkeypatch):
     shots = [question(f"例{number}" * 9, "B") for number in range(5)]
     new = question("丙")
