@@ -19,11 +19,13 @@ include: "rules/instructions.smk"
 include: "rules/answers.smk"
 include: "rules/dataset.smk"
 include: "rules/report.smk"
+include: "rules/evaluate.smk"
 
 
 localrules:
     all,
     corpus,
+    evaluate,
     final,
     judge,
     know_duplicates,
@@ -65,3 +67,9 @@ rule judge:
 rule final:
     input:
         final_model,
+
+
+# Nothing else depends on it: what it finds is for people to look at, and selects no data.
+rule evaluate:
+    input:
+        RESULTS / "evaluation/index.html",

@@ -17,6 +17,7 @@ from kun.books.digests import code_digest
 from kun.completions.fingerprint import deciding_files
 from kun.corpus.plan import NoPlan, plan_as_json, plan_shards
 from kun.selection.columns import FOLDERS, sampled_shards
+from kun.selection.questions import BadQuestions, question_files
 from kun.settings.load import BadConfiguration, load
 from kun.settings.models import SERVED
 from kun.settings.roles import CUT_OF_SCORE
@@ -43,6 +44,7 @@ wildcard_constraints:
     source="|".join([*SOURCES, REFERENCE]),
     shard="[^/]+",
     column="|".join(FOLDERS),
+    evaluated=r"base|chat|final(-\d+)?",
 
 
 # Files of shards
@@ -259,8 +261,16 @@ def fields_as_json(wildcards):
     )
 
 
+def files_of_questions(named):
+    """Files, with those of the folders that are named among them."""
+    try:
+        return [file for name in named for file in question_files(name)]
+    except BadQuestions as fault:
+        raise WorkflowError(str(fault)) from None
+
+
 def benchmarks_to_avoid():
-    return [benchmark.path for benchmark in SETTINGS.decontamination.benchmarks]
+    return files_of_questions(benchmark.path for benchmark in SETTINGS.decontamination.benchmarks)
 
 
 def given_model(wildcards):
@@ -325,6 +335,58 @@ def facts_for_people():
         "instructions drawn with": in_words(SETTINGS.label.decoding.drawn()),
         "answers drawn with": in_words(SETTINGS.polish.decoding.drawn()),
     }
+
+
+# What `snakemake evaluate` compares. It reads models and held-out pairs, and no rule of another chapter reads what it writes.
+
+
+def models_to_evaluate():
+    """Descriptions by name, in the order in which they are shown. The base is there to be seen beside what was made of it; final models,
+    of whichever round, are compared where they are trained already, because asking for one here would ask for the whole dataset."""
+    later = {path: path.parts[-4] for path in RESULTS.glob("rounds/*/models/final/model.json")}
+    finals = {
+        "final": RESULTS / "models/final/model.json",
+        **{f"final-{number}": path for path, number in sorted(later.items(), key=lambda pair: int(pair[1]))},
+    }
+    return {
+        **({"base": RESULTS / "models/given/base.json"} if SETTINGS.models.base else {}),
+        "chat": model_of("answer"),
+        **{name: path for name, path in finals.items() if path.is_file()},
+    }
+
+
+EVALUATED = models_to_evaluate()
+WITH_WEIGHTS = [name for name in EVALUATED if name != "chat" or not (SETTINGS.models.answer or "").startswith(SERVED)]
+QUESTION_FILES = files_of_questions(SETTINGS.evaluation.questions)
+SHOT_FILES = files_of_questions(SETTINGS.evaluation.shots_from) if SETTINGS.evaluation.shots else []
+HELD_OUT = {name: RESULTS / f"evaluation/{name}/held_out.parquet" for name in WITH_WEIGHTS}
+ANSWERED = {name: RESULTS / f"evaluation/{name}/answers.parquet" for name in EVALUATED} if QUESTION_FILES else {}
+
+
+def evaluated_model(wildcards):
+    return EVALUATED[wildcards.evaluated]
+
+
+def engine_of_evaluated(wildcards):
+    """Servers have the model that answers; what they do not have is run here."""
+    if wildcards.evaluated == "chat" or SETTINGS.engine.name != "openai":
+        return engine_of("answer")
+    return SETTINGS.engine.model_copy(update={"name": "transformers"}).model_dump_json()
+
+
+def prompts_of_evaluated(wildcards):
+    return "plain" if wildcards.evaluated == "base" else SETTINGS.evaluation.prompts
+
+
+def named(files):
+    """Options as NAME=PATH."""
+    return [f"{name}={path}" for name, path in files.items()]
+
+
+def files_to_compare():
+    """Tables of measures, and their ledgers, which are small and tell whether they changed."""
+    tables = [*HELD_OUT.values(), *ANSWERED.values(), *([RESULTS / "evaluation/questions.parquet"] if QUESTION_FILES else [])]
+    return {"ledgers": [table.with_suffix(".ledger.json") for table in tables], "tables": ancient(tables)}
 
 
 # Resources of jobs; memory and time double with each attempt, so that a resubmitted job has what the first one lacked

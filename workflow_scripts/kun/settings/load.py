@@ -206,6 +206,9 @@ def _files(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"perplexity.{name}.cut.percentile_of[{number}]", file
     for number, benchmark in enumerate(settings.decontamination.benchmarks):
         yield f"decontamination.benchmarks[{number}].path", benchmark.path
+    for key in ("questions", "shots_from"):
+        for number, name in enumerate(getattr(settings.evaluation, key)):
+            yield f"evaluation.{key}[{number}]", name
     causal, models = settings.perplexity.causal.model, settings.models
     if causal and not is_hub_id(causal):
         yield "perplexity.causal.model", causal

@@ -6,6 +6,7 @@ from kun.settings.base import Section
 from kun.settings.completions import Engine
 from kun.settings.corpus import Corpus
 from kun.settings.dataset import Dataset, Report
+from kun.settings.evaluation import Evaluation
 from kun.settings.models import Models
 from kun.settings.perplexity import Perplexity
 from kun.settings.resources import Resources
@@ -38,6 +39,9 @@ class Settings(Section):
     answers: Answers = Field(Answers(), description="which answers become pairs")
     dataset: Dataset = Field(Dataset(), description="what is delivered")
     report: Report = Field(Report(), description="the page that shows what happened")
+    evaluation: Evaluation = Field(
+        Evaluation(), description="how `snakemake evaluate` compares the chat models; nothing is selected by it"
+    )
     resources: Resources = Field(Resources(), description="what jobs ask of a cluster")
 
     def trained(self) -> list[str]:
