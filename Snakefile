@@ -38,6 +38,7 @@ rule all:
     input:
         RESULTS / "dataset/README.md",
         RESULTS / "report/index.html",
+        page_of_seed(),
         PINNED,
         RESULTS / "calibration/score.json",
 
@@ -52,6 +53,7 @@ rule corpus:
 rule models:
     input:
         descriptions_of_all_models,
+        page_of_seed(),
 
 
 rule judge:
