@@ -425,6 +425,13 @@ def test_dialogues_headings_and_signs_are_no_template(side: str, text: str):
     assert left_of_template(text, side) is None and unwrapped(text, side) == text
 
 
+def test_a_text_of_nothing_but_labels_is_no_pair(prepared):
+    labels = {"instruction": "### Instruction:\n" * 5, "output": "### Response:\n<|im_end|>"}
+    many = {"instruction": ASKED_NEXT, "output": "### Response:\n" * 1000 + ANSWERED}
+    done = prepared(settings={"wrappers": "strip", "max_characters": 10**6}, a__jsonl=[GOOD, labels, many])
+    assert done.pairs == [(ASKED, ANSWERED)] and done.reasons == {"empty": 1, "wrapper": 1}
+
+
 def test_both_sides_are_made_readable(prepared):
     [row] = prepared(a__jsonl=[{"instruction": "写１首\u200b诗吧 \r\n", "output": "春  \r\n眠\u0000不觉晓"}]).kept
     assert (row["instruction"], row["output"]) == ("写1首诗吧", "春\n眠不觉晓")

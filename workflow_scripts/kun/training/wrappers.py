@@ -19,7 +19,8 @@ _LEFT = {
     side: re.compile(rf"{_TOKENS}|</s>|^[ \t]{{0,8}}{_HEADING}|\A{label}|{_ASKS_ITSELF[side]}", re.MULTILINE)
     for side, label in _LABELS.items()
 }
-_AT_START = {side: re.compile(rf"(?:{_TOKENS}|<s>|{_HEADING}|{label})\s{{0,99}}") for side, label in _LABELS.items()}
+_AT_START = {side: re.compile(rf"\A(?:{_TOKENS}|<s>|{_HEADING}|{label})\s{{0,99}}") for side, label in _LABELS.items()}
+_MOST = 20
 _AT_END = re.compile(rf"(?:{_TOKENS}|</s>)\Z")
 
 
@@ -30,9 +31,10 @@ def left_of_template(text: str, side: str) -> str | None:
 
 
 def unwrapped(text: str, side: str) -> str:
-    """The text without labels and tokens at its beginning and tokens at its end."""
-    before = None
-    while text != before:
-        before = text
-        text = _AT_END.sub("", _AT_START[side].sub("", text, count=1) if _AT_START[side].match(text) else text).strip()
+    """The text without labels and tokens at its beginning and tokens at its end, _MOST of each at most: each costs a copy of the text."""
+    for _ in range(_MOST):
+        stripped = _AT_END.sub("", _AT_START[side].sub("", text, count=1)).strip()
+        if stripped == text:
+            break
+        text = stripped
     return text
