@@ -64,7 +64,7 @@ rule survey_seed:
     input:
         ledger=RESULTS / "seed/pairs.ledger.json",
         pairs=ancient(RESULTS / "seed/pairs.parquet"),
-        # Other files may be dropped for other reasons while the kept pairs, and so the ledger, stay as they are.
+        # Its content may change while the counts, and so the ledger, stay as they are.
         dropped=RESULTS / "seed/pairs.dropped.parquet",
     output:
         survey=RESULTS / "report/seed.json",
