@@ -43,6 +43,7 @@ rule all:
     input:
         of_every_round("dataset/README.md"),
         of_every_round("report/index.html"),
+        page_of_seed(),
         PINNED,
         of_every_round("calibration/score.json"),
 
@@ -57,6 +58,7 @@ rule corpus:
 rule models:
     input:
         descriptions_of_all_models,
+        page_of_seed(),
 
 
 rule judge:

@@ -223,6 +223,11 @@ def descriptions_of_all_models(wildcards):
     return sorted({model_of(role) for role in ("label", "point", "answer")})
 
 
+def page_of_seed():
+    """The survey of the seed pairs, where a model is trained on them."""
+    return [] if len(GIVEN) == len(models_of_roles()) else [RESULTS / "report/seed.html"]
+
+
 # What a rule's params hold: exactly the settings it uses, so that a change reruns no more than it must
 
 
