@@ -8,6 +8,7 @@ from kun.settings.corpus import Corpus
 from kun.settings.dataset import Dataset, Report
 from kun.settings.models import Models
 from kun.settings.perplexity import Perplexity
+from kun.settings.plan import Plan
 from kun.settings.resources import Resources
 from kun.settings.roles import Answers, Instructions, Label, Polish, Score
 from kun.settings.selection import Decontamination, Duplicates, Primary
@@ -32,4 +33,5 @@ class Settings(Section):
     answers: Answers = Field(Answers(), description="which answers become pairs")
     dataset: Dataset = Field(Dataset(), description="what is delivered")
     report: Report = Field(Report(), description="the page that shows what happened")
+    plan: Plan = Field(Plan(), description="what a run will take: `snakemake plan`, before anything is queued")
     resources: Resources = Field(Resources(), description="what jobs ask of a cluster")
