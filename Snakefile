@@ -18,6 +18,7 @@ include: "rules/instructions.smk"
 include: "rules/answers.smk"
 include: "rules/dataset.smk"
 include: "rules/report.smk"
+include: "rules/plan.smk"
 
 
 localrules:
@@ -26,6 +27,7 @@ localrules:
     judge,
     know_duplicates,
     models,
+    plan,
     recalibrate,
     recalibrate_score,
     write_plan,

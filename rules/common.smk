@@ -15,7 +15,7 @@ from snakemake.exceptions import WorkflowError
 
 from kun.books.digests import code_digest
 from kun.completions.fingerprint import deciding_files
-from kun.corpus.plan import NoPlan, plan_as_json, plan_shards
+from kun.corpus.plan import NoPlan, Shard, plan_as_json, plan_shards
 from kun.selection.columns import FOLDERS, sampled_shards
 from kun.settings.load import BadConfiguration, load
 from kun.settings.models import SERVED

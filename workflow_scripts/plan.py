@@ -34,7 +34,7 @@ from kun.settings.root import Settings
 from kun.signals.kenlm_perplexity import load
 from kun.signals.language import language_model
 from kun.signals.measure import Measurer
-from kun.signals.tokens import counter_of_folder
+from kun.signals.token_counter import token_counter
 
 PILOT = "pilot/pilot"  # its place under results/pilot, as a shard's
 
@@ -87,14 +87,18 @@ def _documents(found: Sampled) -> list[int]:
     return [len(chunk.records) - failed for chunk, failed in zip(found.sample.chunks, found.failed, strict=True)]
 
 
-def corpus_stages(settings: Settings, expects: dict[str, Expected], shards: dict[str, list[Shard]], sampled, table) -> list[Planned]:
+def corpus_stages(
+    settings: Settings, expects: dict[str, Expected], shards: dict[str, list[Shard]], sampled, table
+) -> list[Planned]:
     """Documents, signals and primary data. What shards have finished is known, where all of a source's have."""
     results, kept = Path(settings.results), {}
     for stage, field in (("raw", "raw"), ("documents", "documents"), ("primary", "primary")):
         for source, expect in expects.items():
             known = known_of(results, "documents" if stage == "raw" else stage, (shard.id() for shard in shards[source]))
             done = known.shards == len(shards[source]) and known.came_in
-            kept.setdefault(stage, {})[source] = exactly(known.came_in if stage == "raw" else known.kept) if done else getattr(expect, field)
+            kept.setdefault(stage, {})[source] = (
+                exactly(known.came_in if stage == "raw" else known.kept) if done else getattr(expect, field)
+            )
     jobs, size = sum(map(len, shards.values())), sum(found.sample.bytes for found in sampled)
     everything = all(not found.sample.unread for found in sampled)
     seconds = within(size / table["corpus"]["bytes_a_second"], 2.0)
@@ -145,7 +149,9 @@ def model_for(settings: Settings, stage: str) -> str:
     return settings.models.given(role) or settings.models.base or ""
 
 
-def make_plan(settings: Settings, tokenizer: Path, trust: bool, folder: Path) -> tuple[dict[str, Any], list[Sampled], dict[str, Expected]]:
+def make_plan(
+    settings: Settings, tokenizer: Path, trust: bool, folder: Path
+) -> tuple[dict[str, Any], list[Sampled], dict[str, Expected]]:
     """Raises NoPlan, FileChanged and BadSpeeds."""
     results, shards = Path(settings.results), by_source(settings)
     tables = [read_table(Path(name)) for name in settings.plan.speeds]
@@ -157,8 +163,10 @@ def make_plan(settings: Settings, tokenizer: Path, trust: bool, folder: Path) ->
     speeds = [*own, *known_speeds]
 
     model = results / "models/kenlm/model.json"
-    ngrams = load(json.loads(model.read_text(encoding="utf-8"))) if "kenlm" in settings.perplexity.measures and model.is_file() else None
-    counter = counter_of_folder(Path(json.loads(tokenizer.read_text(encoding="utf-8"))["path"]), trust)
+    ngrams = (
+        load(json.loads(model.read_text(encoding="utf-8"))) if "kenlm" in settings.perplexity.measures and model.is_file() else None
+    )
+    counter = token_counter(Path(json.loads(tokenizer.read_text(encoding="utf-8"))["path"]), trust)
     sampled = samples(settings, shards, Measurer(counter, language_model(), ngrams), folder)
     expects = expectations(settings, sampled, ngrams, assumed)
 

@@ -63,7 +63,12 @@ def answered(
     finally:
         store.close()
         if spent.answers and (segment := store.own_segment()):
-            facts = {"engine": settings.name, "device": device_of(settings.name), "gpus": arguments.gpus, "threads": settings.threads}
+            facts = {
+                "engine": settings.name,
+                "device": device_of(settings.name),
+                "gpus": arguments.gpus,
+                "threads": settings.threads,
+            }
             spent.write(segment, {**facts, "model": model.get("path")})
 
 

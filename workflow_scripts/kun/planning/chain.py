@@ -190,6 +190,8 @@ def _bytes(planned: Planned, document_bytes: float, evidence: Evidence) -> Estim
     if known.came_in >= ENOUGH:
         tables = planned.came_in.scaled(known.bytes / known.came_in)
     else:
-        tables = planned.came_in.times(_about(document_bytes * (2 if planned.stage in ("polished", "pairs", "dataset") else 1.3), 1.5))
+        tables = planned.came_in.times(
+            _about(document_bytes * (2 if planned.stage in ("polished", "pairs", "dataset") else 1.3), 1.5)
+        )
     answers = planned.came_in.scaled(BYTES_AN_ANSWER) if planned.stage in ASKS else NOTHING
     return total([tables, answers, planned.output_tokens.scaled(BYTES_A_TOKEN)])

@@ -181,13 +181,17 @@ def _of_source(found: Sampled, reasons, copies, homes, samples, copies_elsewhere
     hits = index.find([texts[row] for row in single]) if index and single else []
     contaminated = {row for row, hit in zip(single, hits, strict=False) if hit}
     chosen = [row for row in single if row not in contaminated]
-    clean = share(len(chosen), len(single), 1.0) if found.sample.unread and contaminated else exactly(len(chosen) / max(1, len(single)))
+    clean = (
+        share(len(chosen), len(single), 1.0) if found.sample.unread and contaminated else exactly(len(chosen) / max(1, len(single)))
+    )
 
     documents = found.extrapolated(_counted(found, range(len(reasons))))
     parts = [of_copies.rest(), clean]
     for column, cut in unknown.items():
         parts.append(overlap(cut, len(passing), len(reasons), several=len(samples) > 1))
-        notes.append(f"{column.replace('_', ' ')}: not measured yet; the cut's share is {'its definition' if cut.certain else 'assumed'}")
+        notes.append(
+            f"{column.replace('_', ' ')}: not measured yet; the cut's share is {'its definition' if cut.certain else 'assumed'}"
+        )
     tokens = pl.read_parquet(found.signals, columns=["tokens"])["tokens"]
     return Expected(
         raw=found.extrapolated(len(chunk.records) for chunk in found.sample.chunks),

@@ -34,7 +34,9 @@ def bands_of_sample(samples: list[Sampled], documents: dict[str, float], column:
     for group in groups:
         value = np.concatenate([values[source][0] for source in group])
         tokens = np.concatenate([values[source][1] for source in group])
-        weight = np.concatenate([np.full(len(values[source][0]), documents[source] / max(1, len(values[source][0]))) for source in group])
+        weight = np.concatenate(
+            [np.full(len(values[source][0]), documents[source] / max(1, len(values[source][0]))) for source in group]
+        )
         factor = np.exp(cut.doubt / np.sqrt(np.maximum(tokens, 1)))
         high = weighted_percentile(value / factor, weight, cut.percentile) if cut.percentile is not None else cut.maximum
         low = weighted_percentile(value * factor, weight, cut.low_percentile) if cut.low_percentile is not None else cut.minimum

@@ -90,7 +90,14 @@ def choose(speeds: Iterable[Speed], stage: str, engine: str, device: str, billio
     def distance(speed: Speed) -> tuple:
         size = abs(math.log(speed.billions / billions))
         same = _same(speed.device, device)
-        return (not (speed.stage and same and size < 0.1), not same, speed.engine != engine, round(size, 6), not speed.stage, speed.source)
+        return (
+            not (speed.stage and same and size < 0.1),
+            not same,
+            speed.engine != engine,
+            round(size, 6),
+            not speed.stage,
+            speed.source,
+        )
 
     best = min(kind, key=distance)
     factor = best.billions / billions
@@ -160,7 +167,10 @@ def _measured_training(results: Path, trains_on: str) -> list[Speed]:
 
 def as_yaml(speeds: list[Speed]) -> str:
     head = "# Measured by the jobs of this folder. Name this file in plan.speeds to plan another run by it.\n"
-    rows = [{name: value for name, value in speed.__dict__.items() if value not in ("", 0.0)} | {"engine": speed.engine} for speed in speeds]
+    rows = [
+        {name: value for name, value in speed.__dict__.items() if value not in ("", 0.0)} | {"engine": speed.engine}
+        for speed in speeds
+    ]
     return head + yaml.safe_dump({"speeds": rows}, allow_unicode=True, sort_keys=False, width=130)
 
 
