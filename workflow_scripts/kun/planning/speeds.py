@@ -107,7 +107,8 @@ def choose(speeds: Iterable[Speed], stage: str, engine: str, device: str, billio
         **{**best.__dict__, "read": best.read * factor, "written": best.written * factor, "learned": best.learned * factor}
     )
     words = f"{best.source} ({best.engine or 'training'} on {best.device}, {best.billions:g} billion parameters)"
-    return Chosen(scaled, doubt, words + (f", scaled to {billions:.3g}" if ratio >= 1.1 else "") + ("" if same else "; nothing nearer is known"))  # fmt: skip
+    words += (f", scaled to {billions:.3g}" if ratio >= 1.1 else "") + ("" if same else "; nothing nearer is known")
+    return Chosen(scaled, doubt, words)
 
 
 def _same(one: str, other: str) -> bool:

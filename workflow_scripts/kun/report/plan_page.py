@@ -9,14 +9,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import kun.report
 from kun.report.funnel import TITLES
 
-UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k"))
+UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
 def number(value: float) -> str:
-    """1499, 21.3k, 3.4M: three figures are more than an estimate knows."""
+    """1499, 21.3k, 3.4M: three figures are more than an estimate knows, four are shown where all are."""
     for size, letter in UNITS:
-        if value >= size:
-            return f"{value / (1000 if letter == 'k' else size):.3g}{letter}" if value < 1e6 or letter != "k" else f"{value:.3g}"
+        if value >= max(size, 1e4):
+            return f"{value / size:.3g}{letter}"
     return f"{value:.0f}" if value >= 10 or value == int(value) else f"{value:.2g}"
 
 
@@ -26,7 +26,17 @@ def interval(estimate: list[float]) -> str:
 
 
 def size(estimate: list[float]) -> str:
-    return interval(estimate) + "B"
+    """Bytes."""
+    low, likely, high = (number(value) + "B" for value in estimate)
+    return likely if low == high else f"{likely} ({low}–{high})"
+
+
+def hours(estimate: list[float]) -> str:
+    """Hours, as minutes where they are few; nothing for none."""
+    if not estimate[2]:
+        return ""
+    unit, factor = ("h", 1) if estimate[1] >= 1 else ("min", 60)
+    return interval([value * factor for value in estimate]) + f" {unit}"
 
 
 def title(stage: str) -> str:
@@ -35,7 +45,16 @@ def title(stage: str) -> str:
 
 def as_text(plan: dict[str, Any]) -> str:
     """Tables in plain text: the stages, then the sources."""
-    head = ["stage", "records", "tokens read", "written", "jobs", "hours", "disk", "rests on"]
+    head = [
+        "stage",
+        "records",
+        "tokens read",
+        "written",
+        "jobs",
+        "device time" if plan["device"] != "cpu" else "time of jobs",
+        "disk",
+        "rests on",
+    ]
     rows = [
         [
             title(stage["stage"]),
@@ -43,7 +62,7 @@ def as_text(plan: dict[str, Any]) -> str:
             interval(stage["prompt_tokens"]) if stage["prompt_tokens"][2] else "",
             interval(stage["output_tokens"]) if stage["output_tokens"][2] else "",
             str(stage["jobs"]),
-            interval(stage["hours"]) + (" GPU" if stage["gpus"] else "") if stage["hours"][2] else "",
+            hours(stage["hours"]),
             size(stage["bytes"]),
             stage["rests_on"],
         ]
@@ -96,7 +115,9 @@ def as_page(plan: dict[str, Any]) -> str:
         }
         for stage in plan["stages"]
     ]
-    return templates.get_template("plan.html.jinja").render(plan=plan, stages=stages, interval=interval, size=size, number=number)
+    return templates.get_template("plan.html.jinja").render(
+        plan=plan, stages=stages, interval=interval, size=size, number=number, hours=hours
+    )
 
 
 def _bar(estimate: list[float], full: float) -> dict[str, float]:
