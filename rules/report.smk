@@ -12,7 +12,8 @@ rule report:
         judge=judge_for_report(),
         models=descriptions_of_all_models,
     output:
-        RESULTS / "report/index.html",
+        page=RESULTS / "report/index.html",
+        speeds=RESULTS / "report/speeds.yaml",
     log:
         RESULTS / "logs/report.log",
     benchmark:
@@ -29,8 +30,11 @@ rule report:
         models=json.dumps(models_of_roles()),
         judge=["--judge", *map(str, judge_for_report())] if LABELLED else [],
         results=results_folder,
+        speeds=SETTINGS.plan.speeds,
+        trains_on=SETTINGS.trains_on(),
     message:
         "Draw the report"
     shell:
         'python "$KUN_SCRIPTS/report.py" --plan {input.plan:q} --results {params.results:q} --models {params.models:q}'
-        " --calibrations {input.calibrations:q} --survey {input.survey:q} {params.judge:q} --facts {params.facts:q} --output {output:q} 2>&1 | tee {log:q}"
+        " --calibrations {input.calibrations:q} --survey {input.survey:q} {params.judge:q} --facts {params.facts:q} --speeds {params.speeds:q}"
+        " --trains-on {params.trains_on:q} --measured-speeds {output.speeds:q} --output {output.page:q} 2>&1 | tee {log:q}"

@@ -18,20 +18,20 @@ from kun.books.stage import Stage
 from kun.corpus.documents import FIELDS
 from kun.corpus.plan import NoPlan, Shard, plan_shards
 from kun.corpus.raw import FileChanged
-from kun.planning.chain import ASKS, STAGES, Evidence, Planned, plan_chain
+from kun.planning.chain import ASKS, STAGES, Evidence, Planned, fixed_tokens, plan_chain
 from kun.planning.corpus import Expected, Sampled, expected, measured
 from kun.planning.cuts import bands_known, bands_of_sample, share_by_definition
 from kun.planning.estimates import Estimate, exactly, total, within
 from kun.planning.known import bytes_below, known_of
 from kun.planning.sampling import sample_of_source
-from kun.planning.seed import tokens_of_seed
+from kun.planning.seed import Seed, read_seed
 from kun.planning.speeds import BadSpeeds, Speed, as_yaml, billions_of, choose, read_table
 from kun.planning.speeds import measured as measured_speeds
 from kun.roles.columns import PRIMARY
 from kun.selection.contamination import Index
 from kun.selection.questions import read_questions
 from kun.settings.root import Settings
-from kun.signals.kenlm_perplexity import load
+from kun.signals.kenlm_perplexity import NgramPerplexity, load
 from kun.signals.language import language_model
 from kun.signals.measure import Measurer
 from kun.signals.token_counter import token_counter
@@ -102,6 +102,7 @@ def corpus_stages(
     jobs, size = sum(map(len, shards.values())), sum(found.sample.bytes for found in sampled)
     everything = all(not found.sample.unread for found in sampled)
     seconds = within(size / table["corpus"]["bytes_a_second"], 2.0)
+    startup = within(table["corpus"]["startup"], 2.0)
     documents = total(kept["documents"].values())
     mean = _mean(expects, "document_bytes")
     words = "all records" if everything else f"a sample of {sum(found.records() for found in sampled):,} records"
@@ -109,7 +110,7 @@ def corpus_stages(
     def stage(name: str, before: str, after: str, jobs: int, part: float, size: Estimate) -> Planned:
         return Planned(
             name, total(kept[before].values()), total(kept[after].values()), kept[after], words, jobs,
-            seconds=seconds.scaled(part), bytes=size, speed=table["corpus"]["source"] if part else "",
+            seconds=total([seconds.scaled(part), startup.scaled(jobs)]), bytes=size, speed=table["corpus"]["source"],
         )  # fmt: skip
 
     return [
@@ -125,17 +126,21 @@ def _mean(expects: dict[str, Expected], name: str) -> float:
     return sum(getattr(expect, name) * expect.documents.likely for expect in expects.values()) / documents if documents else 0.0
 
 
-def training_stages(settings: Settings, speeds: list[Speed], device: str, counted: int | None) -> Iterator[Planned]:
-    """The trainings that a run needs. `counted`: tokens of the seed pairs."""
+def training_stages(settings: Settings, speeds: list[Speed], device: str, seed: Seed) -> Iterator[Planned]:
+    """The trainings that a run needs."""
     billions = billions_of(settings.models.base or "") or UNKNOWN_SIZE
     for role in settings.models.trained_roles():
         run = getattr(settings.training, role)
         chosen = choose(speeds, "train", "", device, billions)
-        tokens = within((counted or 0) * (1 - settings.seed.held_out) * run.epochs, 1.3)
-        seconds = tokens.scaled(1 / chosen.speed.learned).times(within(1.0, chosen.doubt))
+        if role == "label":
+            tokens = seed.tokens + seed.pairs * fixed_tokens(settings.label.prompt)
+        else:  # a grounded pair shows its answer as the known text as well
+            tokens = seed.tokens + settings.training.grounded * (seed.tokens + seed.pairs * fixed_tokens(settings.polish.prompt))
+        read = within(tokens * (1 - settings.seed.held_out) * run.epochs, 1.3)
+        seconds = read.scaled(1 / chosen.speed.learned).times(within(1.0, chosen.doubt))
         start = within(chosen.speed.startup, 2.0)
         yield Planned(
-            f"train {role}", exactly(0), exactly(0), {}, "the seed pairs' tokens × epochs", 1, tokens, exactly(0), total([seconds, start]),
+            f"train {role}", exactly(0), exactly(0), {}, f"{seed.pairs} seed pairs × epochs", 1, read, exactly(0), total([seconds, start]),
             settings.resources.gpus_training, exactly(billions * 4e9), chosen.words,
         )  # fmt: skip
 
@@ -149,6 +154,17 @@ def model_for(settings: Settings, stage: str) -> str:
     return settings.models.given(role) or settings.models.base or ""
 
 
+def model_of_ngrams(settings: Settings) -> NgramPerplexity | None:
+    """The n-gram model, where it is measured with and made already."""
+    description = Path(settings.results) / "models/kenlm/model.json"
+    if "kenlm" not in settings.perplexity.measures or not description.is_file():
+        return None
+    try:
+        return load(json.loads(description.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise SystemExit(str(error)) from None
+
+
 def make_plan(
     settings: Settings, tokenizer: Path, trust: bool, folder: Path
 ) -> tuple[dict[str, Any], list[Sampled], dict[str, Expected]]:
@@ -156,16 +172,12 @@ def make_plan(
     results, shards = Path(settings.results), by_source(settings)
     tables = [read_table(Path(name)) for name in settings.plan.speeds]
     assumed = {name: Estimate(*(value if isinstance(value, list) else [value] * 3)) for name, value in tables[0]["assumed"].items()}
-    device = settings.plan.device or ("cpu" if not settings.resources.gpus_completions else "H100")
-    trains_on = settings.plan.device or ("cpu" if not settings.resources.gpus_training else "H100")
+    device, trains_on = settings.runs_on(), settings.trains_on()
     known_speeds = [speed for table in tables for speed in table["speeds"]]
     own = measured_speeds(results, known_speeds, trains_on)
     speeds = [*own, *known_speeds]
 
-    model = results / "models/kenlm/model.json"
-    ngrams = (
-        load(json.loads(model.read_text(encoding="utf-8"))) if "kenlm" in settings.perplexity.measures and model.is_file() else None
-    )
+    ngrams = model_of_ngrams(settings)
     counter = token_counter(Path(json.loads(tokenizer.read_text(encoding="utf-8"))["path"]), trust)
     sampled = samples(settings, shards, Measurer(counter, language_model(), ngrams), folder)
     expects = expectations(settings, sampled, ngrams, assumed)
@@ -173,21 +185,21 @@ def make_plan(
     corpus = corpus_stages(settings, expects, shards, sampled, tables[0])
     documents = sum(expect.primary.likely for expect in expects.values())
     tokens = sum(expect.tokens * expect.primary.likely for expect in expects.values()) / documents if documents else 0.0
+    of_shards = [stage for stage in STAGES if stage != "dataset"]
+    here = {
+        source: {stage: known_of(results, stage, (shard.id() for shard in mine)) for stage in of_shards}
+        for source, mine in shards.items()
+    }
+    pilot = {stage: known_of(results / "pilot", stage, [PILOT]) for stage in of_shards}
     evidence = Evidence(
-        here={source: {stage: known_of(results, stage, (shard.id() for shard in mine)) for stage in STAGES} for source, mine in shards.items()},
-        pilot={stage: known_of(results / "pilot", stage, [PILOT]) for stage in STAGES},
-        assumed=assumed,
-        shards={source: len(mine) for source, mine in shards.items()},
-    )  # fmt: skip
-    for known in evidence.here.values():  # the dataset is one table of all sources
-        known["dataset"] = known_of(results, "dataset", ["pairs"])
-        known["dataset"].shards = 0
+        here, pilot, assumed, {source: len(mine) for source, mine in shards.items()}, known_of(results, "dataset", ["pairs"])
+    )
 
     def speed_of(stage: str):
         return choose(speeds, stage, settings.engine.name, device, billions_of(model_for(settings, stage)) or UNKNOWN_SIZE)
 
     chain = plan_chain(corpus[-1].by_source, tokens, _mean(expects, "document_bytes"), settings, evidence, speed_of)
-    seed = tokens_of_seed([Path(name) for name in settings.seed.files], counter) if settings.models.trained_roles() else None
+    seed = read_seed([Path(name) for name in settings.seed.files], counter) if settings.models.trained_roles() else Seed()
     training = list(training_stages(settings, speeds, trains_on, seed))
     stages = [*corpus, *training, *chain]
     plan = {

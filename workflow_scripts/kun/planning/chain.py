@@ -15,6 +15,7 @@ from kun.settings.root import Settings
 
 STAGES = ("labelled", "scored", "curated", "polished", "pairs", "dataset")
 ASKS = {"labelled": "label", "scored": "score", "polished": "polish"}  # stages that ask a model, by the name of their journals
+DONE = "done"
 ENOUGH = 20  # records from which on a share is taken from shards that are finished
 LUMPS = 0.25  # records of a few shards tell as much as so many single ones
 CHARACTERS_A_TOKEN = 1.5  # of a prompt's fixed part
@@ -23,12 +24,13 @@ BYTES_A_TOKEN, BYTES_AN_ANSWER = 5, 250  # of a journal: a token is 1.5 characte
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known of the stages of the chain: `here` by source and stage, `pilot` and `assumed` by stage."""
+    """What is known of the stages of the chain: `here` by source and stage, `pilot` and `assumed` by stage; `dataset` is one of all sources."""
 
     here: dict[str, dict[str, Known]]
     pilot: dict[str, Known]
     assumed: dict[str, Estimate]
     shards: dict[str, int]  # of each source
+    dataset: Known = field(default_factory=Known)
 
 
 @dataclass
@@ -90,20 +92,23 @@ def plan_chain(
 
 def _kept(stage: str, coming: dict[str, Estimate], settings: Settings, evidence: Evidence) -> tuple[dict[str, Estimate], str]:
     """What stays of each source, and what that rests on."""
+    if stage == "dataset" and evidence.dataset.came_in and evidence.dataset.came_in == total(coming.values()).high:
+        part = exactly(evidence.dataset.kept / evidence.dataset.came_in)
+        return {source: records.times(part) for source, records in coming.items()}, DONE
     kept, reasons = {}, []
-    everywhere = _sum(known[stage] for known in evidence.here.values())
+    everywhere = evidence.dataset if stage == "dataset" else _sum(known[stage] for known in evidence.here.values())
     for source, records in coming.items():
-        known, shards = evidence.here[source][stage], evidence.shards[source]
+        known, shards = evidence.here[source].get(stage, Known()), evidence.shards[source]
         if known.shards == shards and known.came_in:
             kept[source] = exactly(known.kept)
-            reasons.append("done")
+            reasons.append(DONE)
             continue
         if known.came_in >= ENOUGH:
             part = share(known.kept, known.came_in, LUMPS)
             reasons.append(f"{known.shards} of {shards} shards of {source}")
         elif everywhere.came_in >= ENOUGH:
             part = share(everywhere.kept, everywhere.came_in, LUMPS / 2)
-            reasons.append("finished shards of other sources")
+            reasons.append("the dataset before" if stage == "dataset" else "finished shards of other sources")
         else:
             part, words = _share_without(stage, total(coming.values()), settings, evidence)
             reasons.append(words)
@@ -153,7 +158,7 @@ def _ask(planned: Planned, tokens: float, settings: Settings, evidence: Evidence
     if known.came_in < ENOUGH:
         known = evidence.pilot.get(stage, Known())
     if known.came_in:
-        sure = 1.1 if known.came_in >= ENOUGH else 1.5
+        sure = 1.0 if planned.rests_on == DONE else 1.1 if known.came_in >= ENOUGH else 1.5
         prompt, output = (_about(count / known.came_in, sure) for count in (known.prompt_tokens, known.output_tokens))
     else:
         prompt, output = _tokens_assumed(stage, tokens, settings, evidence.assumed)
@@ -168,10 +173,15 @@ def _about(value: float, factor: float) -> Estimate:
     return Estimate(value / factor, value, value * factor)
 
 
+def fixed_tokens(prompt: str) -> float:
+    """Of a prompt's fixed part, about."""
+    return len(Path(prompt).read_text(encoding="utf-8")) / CHARACTERS_A_TOKEN
+
+
 def _tokens_assumed(stage: str, tokens: float, settings: Settings, assumed: dict[str, Estimate]) -> tuple[Estimate, Estimate]:
     """(prompt, output) tokens of a record, all its candidates together."""
     part = {"labelled": settings.label, "scored": settings.score, "polished": settings.polish}[stage]
-    fixed = exactly(len(Path(part.prompt).read_text(encoding="utf-8")) / CHARACTERS_A_TOKEN)
+    fixed = exactly(fixed_tokens(part.prompt))
     text, instruction = _about(tokens, 1.2), assumed["instruction_tokens"].at_most(settings.label.decoding.drawn()["max_tokens"])
     several = settings.label.candidates
     if stage == "labelled":
@@ -186,7 +196,7 @@ def _tokens_assumed(stage: str, tokens: float, settings: Settings, assumed: dict
 
 def _bytes(planned: Planned, document_bytes: float, evidence: Evidence) -> Estimate:
     """Of the stage's tables, and of its journals."""
-    known = _sum(known[planned.stage] for known in evidence.here.values())
+    known = evidence.dataset if planned.stage == "dataset" else _sum(known[planned.stage] for known in evidence.here.values())
     if known.came_in >= ENOUGH:
         tables = planned.came_in.scaled(known.bytes / known.came_in)
     else:

@@ -35,3 +35,10 @@ class Settings(Section):
     report: Report = Field(Report(), description="the page that shows what happened")
     plan: Plan = Field(Plan(), description="what a run will take: `snakemake plan`, before anything is queued")
     resources: Resources = Field(Resources(), description="what jobs ask of a cluster")
+
+    def runs_on(self) -> str:
+        """The device of jobs that ask models, as tables of speeds name it."""
+        return self.plan.device or ("H100" if self.resources.gpus_completions else "cpu")
+
+    def trains_on(self) -> str:
+        return self.plan.device or ("H100" if self.resources.gpus_training else "cpu")
