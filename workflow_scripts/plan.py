@@ -208,7 +208,7 @@ def make_plan(
         "device": device,
         "stages": [stage.as_json() for stage in stages],
         "bytes": total(stage.bytes for stage in stages).as_json(),
-        "bytes_there": bytes_below(results) if results.is_dir() else 0,
+        "bytes_there": sum(bytes_below(folder) for folder in results.glob("*/") if folder.name not in ("report", "logs")),
         "sources": {found.source: _source(found, expects[found.source], len(shards[found.source])) for found in sampled},
         "warnings": list(warnings(settings, sampled)),
         "measured_speeds": len(own),

@@ -2,6 +2,7 @@
 and that for benchmarks' questions, by the code of the run itself. Knows where a cut lies (or what share it keeps), not how it was found.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -224,7 +225,8 @@ def share_of_copies(inside: int, across: int, of: int, read: float, elsewhere: E
     """The share of copies in a corpus of which a share of `read` was seen.
 
     A copy of a document in its own part of a file is seen whenever it is; one of a document elsewhere only when that is in the sample as
-    well: so of pairs, `read` are seen. What is in the sample is the least there can be.
+    well: of pairs spread by chance, `read` are seen. But copies come in crowds, and near each other, of which more are seen. So what is in
+    the sample is the least there can be, pairs would be the most, and the figure between the two is taken in the middle of their orders.
     """
     if not of:
         return elsewhere if read < 1 else exactly(0.0)
@@ -232,8 +234,8 @@ def share_of_copies(inside: int, across: int, of: int, read: float, elsewhere: E
     if read >= 1:
         return exactly(seen)
     pairs = min((inside + across / read) / of, 0.9)
-    likely = pairs if across >= ENOUGH else max(seen, elsewhere.likely)
-    return Estimate(seen, min(likely, 0.9), max(min(0.95, 1.5 * pairs), elsewhere.high, seen))
+    likely = math.sqrt(seen * pairs) if across >= ENOUGH else max(seen, elsewhere.likely)
+    return Estimate(seen, likely, max(min(0.95, 1.5 * pairs), elsewhere.high, seen))
 
 
 def overlap(cut: Share, passing: int, documents: int, several: bool) -> Estimate:

@@ -81,6 +81,8 @@ def extrapolated(counts: Sequence[float], sizes: Sequence[float], unread: float,
     counted, read = sum(counts), sum(sizes)
     if unread <= 0 or not read:
         return exactly(counted)
+    if not counted:  # what was not seen once may still be there: up to three times, nineteen times out of twenty
+        return Estimate(0.0, 0.0, 3 / read * unread)
     ratio, pieces = counted / read, len(counts)
     if pieces < 2:
         return Estimate(counted, counted + unread * ratio, counted + unread * ratio * 4)

@@ -1,6 +1,6 @@
 """A sample of a source's raw records: a few from each of many shards, the same ones every time.
 
-Shards take their turn in the order of a digest of their names. A large plain file of lines is read from a place inside it that the digest
+Shards take their turn in the order of a digest of their names. A plain file of lines is read from a place inside it that the digest
 says, and from its beginning when its end is reached; other files are read from their beginning. When the sample holds all there is,
 nothing has to be extrapolated, and it is said so.
 """
@@ -17,13 +17,13 @@ from backports import zstd
 
 from kun.books.digests import seed_from
 from kun.corpus.containers import CORRUPT
-from kun.corpus.parse import Raw
+from kun.corpus.parse import Raw, foreign
 from kun.corpus.plan import Piece, Shard
 from kun.corpus.raw import read_raw
 
 OPEN = 20  # shards that are read in turn
 CHUNK = 50  # records of a turn
-JUMP = 1_000_000  # bytes; smaller files are read from their beginning
+JUMP = 20_000  # bytes; smaller files are read from their beginning
 HEAD = 4_000_000  # bytes of a packed file that tell how densely it is packed
 
 
@@ -114,12 +114,18 @@ def _from_inside(shard: Shard, seed: int) -> Shard:
     pieces: list[Piece] = []
     for piece in shard.pieces:
         size = size_of(piece)
-        if not piece.relative.endswith(".jsonl") or size < JUMP:
+        if not piece.relative.endswith(".jsonl") or size < JUMP or _is_foreign(piece, shard.encoding):
             pieces.append(piece)
             continue
         inside = piece.start + 1 + seed_from(f"{seed}/{shard.id()}/{piece.relative}") % (size - 1)
         pieces += [replace(piece, start=inside, end=piece.start + size), replace(piece, end=inside)]
     return replace(shard, pieces=tuple(pieces))
+
+
+def _is_foreign(piece: Piece, encoding: str) -> bool:
+    """Whether the file is one record that cannot be read, which must not be counted in two halves."""
+    with Path(piece.path).open("rb") as stream:
+        return bool(foreign(stream.read(4), encoding))
 
 
 def _length(locator: str) -> float:
