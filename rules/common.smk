@@ -338,6 +338,22 @@ def facts_for_report():
     )
 
 
+# The plan of a run, and its pilot: a few texts on the way of a shard, under a folder of their own
+
+COUNTING = RESULTS / f"models/given/{SETTINGS.models.tokenizer_role()}.tokenizer.json"
+PILOT = RESULTS / "pilot"
+# A cut that is taken of the corpus's scores is taken of the pilot's; others are what they are. A budget says nothing of a pilot, so half stays.
+PILOT_CUT = CUTS["score"].model_copy(update={"budget": None, "low_percentile": 50}) if CUTS["score"].budget else CUTS["score"]
+
+
+def of_pilot(folder, ending=".parquet"):
+    return PILOT / folder / f"pilot/pilot{ending}"
+
+
+def pilot_folder(wildcards):
+    return str(PILOT)
+
+
 # Resources of jobs; memory and time double with each attempt, so that a resubmitted job has what the first one lacked
 
 

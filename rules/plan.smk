@@ -2,19 +2,10 @@
 # whenever it is asked for. `snakemake pilot` sends a few texts through the models first, so that the plan need not assume what they do.
 # (The shard plan, results/plan.json, is another thing: which bytes are which job. It is written by write_plan.)
 
-TOKENIZER = RESULTS / f"models/given/{SETTINGS.models.tokenizer_role()}.tokenizer.json"
-PILOT = RESULTS / "pilot"
-# A cut that is taken of the corpus's scores is taken of the pilot's; others are what they are. A budget says nothing of a pilot, so half stays.
-PILOT_CUT = CUTS["score"].model_copy(update={"budget": None, "low_percentile": 50}) if CUTS["score"].budget else CUTS["score"]
-
-
-def of_pilot(folder, ending=".parquet"):
-    return PILOT / folder / f"pilot/pilot{ending}"
-
 
 rule plan:
     input:
-        tokenizer=TOKENIZER,
+        tokenizer=COUNTING,
     log:
         RESULTS / "logs/plan.log",
     conda:
@@ -32,7 +23,7 @@ rule plan:
 
 rule draw_pilot:
     input:
-        tokenizer=TOKENIZER,
+        tokenizer=COUNTING,
         # Where the n-gram model is made of given text it is cheap to have, and the pilot's texts are then those that its cut lets pass.
         kenlm=[KENLM_MADE] if "kenlm" in MEASURED and not KENLM.pinned() else [],
     output:
@@ -94,7 +85,7 @@ rule pilot:
         trust=TRUST,
         cut=PILOT_CUT.model_dump_json(),
         labelled=[f"--labelled={JUDGED}"] if labels_of_cut() else [],
-        folder=str(PILOT),
+        folder=pilot_folder,
         shards=plan_as_json([Shard("pilot", "pilot", "jsonl", "utf-8", ())]),
         store=[str(RESULTS / "completions" / stage / "_pilot/pilot") for stage in ("label", "score", "polish")],
     message:
