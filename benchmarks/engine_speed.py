@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from heapq import nsmallest
 from itertools import count
@@ -48,8 +48,7 @@ FINGERPRINT = "the same model for all"
 DRAWN = Generate(max_tokens=64, temperature=0.5, top_p=0.95, repetition_penalty=1.2)  # as published, but shorter
 GREEDY = Generate(max_tokens=256, temperature=0.0, top_p=1.0, repetition_penalty=1.0)
 GOOD, BAD = "好", "差"
-# The two ways of transformers-label draw other texts. If texts ended where they end, the longest of a batch would decide on the figures.
-FIXED, NEVER = replace(DRAWN, max_tokens=192), 2**31 - 1
+NEVER = 2**31 - 1  # in place of the end token: the two ways of transformers-label draw other texts, and so do the same work
 REQUESTS = {"vllm-label": 512, "vllm-score": 300, "transformers-label": 256, "speculate": 64}
 LONGEST = 512  # characters of a text; Kun discards those of more than 512 tokens
 GUESSED = 5  # tokens at a step, with speculation
@@ -212,7 +211,7 @@ def transformers_label(arguments: argparse.Namespace) -> dict:
 
     engine = TransformersEngine(str(arguments.model), settings_of(arguments, "transformers"))
     engine.ends = [NEVER]
-    requests = [replace(request, decoding=FIXED) for request in label_requests(arguments.text, arguments.requests)]
+    requests = label_requests(arguments.text, arguments.requests)
     prompts = prompts_of(engine, engine.context, requests)
     turns = count()
     ours = Way("ours: ask, store, TransformersEngine", lambda: tokens_through_ask(engine, arguments.batch, requests))
@@ -244,7 +243,7 @@ def sampled_by_hand(engine: Any, prompts: list[list[int]], batch: int, seed: int
                 top_p=DRAWN.top_p,
                 top_k=0,
                 repetition_penalty=DRAWN.repetition_penalty,
-                max_new_tokens=FIXED.max_tokens,
+                max_new_tokens=DRAWN.max_tokens,
                 eos_token_id=engine.ends,
                 pad_token_id=engine.pad,
             )
