@@ -157,11 +157,11 @@ def _measured_training(results: Path, trains_on: str) -> list[Speed]:
         trained = described(results / f"models/{role}/model.json")
         seconds = seconds_of_job(results / f"benchmarks/train_{role}_model.tsv")
         facts = trained.get("trained", {})
-        tokens = facts.get("tokens_an_epoch", 0) * facts.get("epochs", 0)
+        tokens = facts.get("tokens", 0) / facts.get("processes", 1)  # each on a device of its own
         billions = billions_of(trained["path"]) if "path" in trained else None
         if seconds and tokens and billions:
             device = str(facts.get("device") or trains_on)
-            what = f"measured here: {tokens:.0f} tokens of the {role} model in {seconds:.0f} s, start-up included"
+            what = f"measured here: {tokens:.0f} tokens of the {role} model a device in {seconds:.0f} s, start-up included"
             rows.append(Speed("", device, billions, what, learned=round(tokens / seconds, 3), stage="train"))
     return rows
 

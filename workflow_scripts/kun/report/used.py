@@ -52,7 +52,7 @@ def _used(results: Path, stage: str, shards: list[str]) -> tuple[Known, float, i
     if stage.startswith("train "):
         role = stage.removeprefix("train ")
         facts = described(results / f"models/{role}/model.json").get("trained", {})
-        known = Known(prompt_tokens=round(facts.get("tokens_an_epoch", 0) * facts.get("epochs", 0)))
+        known = Known(prompt_tokens=facts.get("tokens", 0))
         return known, seconds_of_job(results / f"benchmarks/train_{role}_model.tsv") or 0.0, bytes_below(results / f"models/{role}")
     if stage == "dataset":
         known = known_of(results, stage, ["pairs"])
