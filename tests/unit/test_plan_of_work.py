@@ -171,6 +171,18 @@ def test_jobs_speeds_are_added_up_and_a_torn_file_is_passed_over(tmp_path, base_
     assert read_table(tmp_path / "speeds.yaml")["speeds"] == [speed]
 
 
+def test_a_training_is_timed_for_each_of_its_devices(tmp_path, base_model):
+    for folder in ("models/label", "benchmarks"):
+        (tmp_path / folder).mkdir(parents=True)
+    trained = {"path": str(base_model), "trained": {"tokens": 80_000, "processes": 2}}
+    (tmp_path / "models/label/model.json").write_text(json.dumps(trained))
+    assert measured(tmp_path, TABLE, "A100") == []  # not finished
+    (tmp_path / "benchmarks/train_label_model.tsv").write_text("s\th:m:s\n100.0\t0:01:40\n")
+    [speed] = measured(tmp_path, TABLE, "A100")
+    assert (speed.learned, speed.device, speed.stage) == (400.0, "A100", "train")
+    assert choose([*TABLE, speed], "train", "", "A100", speed.billions).speed == speed
+
+
 @pytest.mark.parametrize(
     ("name", "size"), [("01-ai/Yi-34B", 34), ("/models/Yi-6B-Chat", 6), ("MiniMind2-26M", 0.026), ("甲", None)]
 )
