@@ -25,7 +25,7 @@ from kun.planning.estimates import Estimate, exactly, total, within
 from kun.planning.known import bytes_below, known_of
 from kun.planning.sampling import sample_of_source
 from kun.planning.seed import Seed, read_seed
-from kun.planning.speeds import BadSpeeds, Speed, as_yaml, billions_of, choose, read_table
+from kun.planning.speeds import BadSpeeds, Chosen, Speed, as_yaml, billions_of, choose, read_table
 from kun.planning.speeds import measured as measured_speeds
 from kun.roles.columns import PRIMARY
 from kun.selection.contamination import Index
@@ -120,6 +120,19 @@ def corpus_stages(
     ]
 
 
+def causal_stage(settings: Settings, documents: Planned, expects: dict[str, Expected], chosen: Chosen) -> Planned:
+    """A language model reads every document, or its first tokens."""
+    causal, each = settings.perplexity.causal, _mean(expects, "tokens_of_all")
+    tokens = documents.kept.times(within(each if causal.stride else min(each, causal.tokens), 1.2))
+    started = within(documents.jobs * chosen.speed.startup, 2.0)
+    seconds = total([chosen.seconds(tokens, exactly(0)), started])
+    size = documents.kept.times(within(150, 1.5))  # a row, and an answer in the journal
+    return Planned(
+        "causal", documents.kept, documents.kept, documents.by_source, documents.rests_on, documents.jobs, tokens, exactly(0), seconds,
+        settings.resources.gpus_completions, size, chosen.words,
+    )  # fmt: skip
+
+
 def _mean(expects: dict[str, Expected], name: str) -> float:
     """Over documents of all sources."""
     documents = sum(expect.documents.likely for expect in expects.values())
@@ -150,6 +163,8 @@ UNKNOWN_SIZE = 7.0  # billions of parameters of a model whose name and folder do
 
 def model_for(settings: Settings, stage: str) -> str:
     """The model that a stage asks, as far as its size goes: a trained one is as large as its base."""
+    if stage == "causal":
+        return settings.perplexity.causal.model or settings.models.base or ""
     role = {"label": "label", "score": "point", "polish": "answer"}[stage]
     return settings.models.given(role) or settings.models.base or ""
 
@@ -198,6 +213,8 @@ def make_plan(
     def speed_of(stage: str):
         return choose(speeds, stage, settings.engine.name, device, billions_of(model_for(settings, stage)) or UNKNOWN_SIZE)
 
+    if "causal" in settings.perplexity.measures:
+        corpus.insert(2, causal_stage(settings, corpus[0], expects, speed_of("causal")))
     chain = plan_chain(corpus[-1].by_source, tokens, _mean(expects, "document_bytes"), settings, evidence, speed_of)
     seed = read_seed([Path(name) for name in settings.seed.files], counter) if settings.models.trained_roles() else Seed()
     training = list(training_stages(settings, speeds, trains_on, seed))

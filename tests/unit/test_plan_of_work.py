@@ -276,12 +276,20 @@ def test_given_models_need_no_seed_and_a_damaged_shard_is_told_of(root, material
     sources = [{"name": name, "format": "jsonl", "path": str(data / name)} for name in ("good", "bad", "none")]
     models = {role: str(base_model) for role in ("label", "point", "answer")} | {"base": None}
     settings = settings_of(
-        root, tmp_path / "r", monkeypatch, corpus={"sources": sources, "pack_megabytes": 0}, models=models, seed={"files": []}
+        root,
+        tmp_path / "r",
+        monkeypatch,
+        corpus={"sources": sources, "pack_megabytes": 0},
+        models=models,
+        seed={"files": []},
+        perplexity={"measures": ["causal"], "causal": {"model": str(base_model), "tokens": 16}},
     )
     done = plan(root, settings, tokenizer)
     assert done.returncode == 0, done.stderr
     found = read(tmp_path / "r")
     assert not [entry for entry in found["stages"] if entry["stage"].startswith("train")]
+    [causal] = [entry for entry in found["stages"] if entry["stage"] == "causal"]
+    assert causal["prompt_tokens"][1] == pytest.approx(16 * of_stage(found, "documents")[1]) and causal["hours"][1] > 0
     assert found["sources"]["good"]["raw"][1] == 40 and found["sources"]["none"]["documents"][1] == 0
     assert any(warning.startswith("bad/b") and "corpus.max_rejected" in warning for warning in found["warnings"])
     assert "source none: no document in its sample" in found["warnings"]

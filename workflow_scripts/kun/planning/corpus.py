@@ -101,6 +101,7 @@ class Expected:
     documents: Estimate
     primary: Estimate
     tokens: float  # of a primary document, in the mean
+    tokens_of_all: float  # of any document
     document_bytes: float  # of a document in its table
     signal_bytes: float
     gone: dict[str, int]  # reasons for which documents of the sample were dropped
@@ -199,6 +200,7 @@ def _of_source(found: Sampled, reasons, copies, homes, samples, copies_elsewhere
         documents=documents,
         primary=found.extrapolated(_counted(found, passing)).times(*parts),
         tokens=float(tokens.gather(chosen).mean() or 0) if chosen else 0.0,
+        tokens_of_all=float(tokens.mean() or 0),
         document_bytes=_bytes_a_row(found.documents, len(reasons)),
         signal_bytes=_bytes_a_row(found.signals, len(reasons)),
         gone={**own, **({"duplicate": len(copies)} if copies else {}), **({"contaminated": len(contaminated)} if contaminated else {})},

@@ -9,6 +9,7 @@ from kun.report.plan_page import hours, interval, number, size, title
 RULES = {  # by stage: the rule whose jobs made it, and the folder of its journals
     "documents": ("ingest", ""),
     "signals": ("measure", ""),
+    "causal": ("measure_causal", "causal"),
     "primary": ("select_primary", ""),
     "labelled": ("label", "label"),
     "scored": ("score", "score"),
