@@ -37,4 +37,5 @@ def test_a_pilot_tells_what_the_models_do_and_a_finished_run_what_they_did(finis
     for folder in (*STAGES, "dataset"):  # as before the run, but for the pilot
         for ledger in project.path("results", folder).rglob("*.ledger.json"):
             ledger.unlink()
-    assert "pilot of 8" in project.snakemake("plan").stdout
+    drawn = Ledger.read(project.path("results/pilot/primary/pilot/pilot.ledger.json")).kept  # rounded for each source
+    assert 6 <= drawn <= 10 and f"pilot of {drawn}" in project.snakemake("plan").stdout
