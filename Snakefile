@@ -20,6 +20,7 @@ include: "rules/answers.smk"
 include: "rules/dataset.smk"
 include: "rules/report.smk"
 include: "rules/evaluate.smk"
+include: "rules/plan.smk"
 
 
 localrules:
@@ -30,6 +31,7 @@ localrules:
     judge,
     know_duplicates,
     models,
+    plan,
     recalibrate,
     recalibrate_score,
     write_plan,

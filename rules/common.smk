@@ -15,7 +15,7 @@ from snakemake.exceptions import WorkflowError
 
 from kun.books.digests import code_digest
 from kun.completions.fingerprint import deciding_files
-from kun.corpus.plan import NoPlan, plan_as_json, plan_shards
+from kun.corpus.plan import NoPlan, Shard, plan_as_json, plan_shards
 from kun.selection.columns import FOLDERS, sampled_shards
 from kun.selection.questions import BadQuestions, question_files
 from kun.settings.load import BadConfiguration, load
@@ -392,6 +392,22 @@ def files_to_compare():
     """Tables of measures, and their ledgers, which are small and tell whether they changed."""
     tables = [*HELD_OUT.values(), *ANSWERED.values(), *([RESULTS / "evaluation/questions.parquet"] if QUESTION_FILES else [])]
     return {"ledgers": [table.with_suffix(".ledger.json") for table in tables], "tables": ancient(tables)}
+
+
+# The plan of a run, and its pilot: a few texts on the way of a shard, under a folder of their own
+
+COUNTING = RESULTS / f"models/given/{SETTINGS.models.tokenizer_role()}.tokenizer.json"
+PILOT = RESULTS / "pilot"
+# A cut that is taken of the corpus's scores is taken of the pilot's; others are what they are. A budget says nothing of a pilot, so half stays.
+PILOT_CUT = CUTS["score"].model_copy(update={"budget": None, "low_percentile": 50}) if CUTS["score"].budget else CUTS["score"]
+
+
+def of_pilot(folder, ending=".parquet"):
+    return PILOT / folder / f"pilot/pilot{ending}"
+
+
+def pilot_folder(wildcards):
+    return str(PILOT)
 
 
 # Resources of jobs; memory and time double with each attempt, so that a resubmitted job has what the first one lacked

@@ -13,7 +13,8 @@ rule report:
         earlier=earlier_rounds_for_report,
         models=descriptions_of_round,
     output:
-        RESULTS / "{round}report/index.html",
+        page=RESULTS / "{round}report/index.html",
+        speeds=RESULTS / "{round}report/speeds.yaml",
     log:
         RESULTS / "logs/{round}report.log",
     benchmark:
@@ -31,8 +32,11 @@ rule report:
         judge=judge_option,
         results=results_folder,
         round=number_of_round,
+        speeds=SETTINGS.plan.speeds,
+        trains_on=SETTINGS.trains_on(),
     message:
         "Draw the report of round {params.round}"
     shell:
         'python "$KUN_SCRIPTS/report.py" --plan {input.plan:q} --results {params.results:q} --round {params.round} --models {params.models:q}'
-        " --calibrations {input.calibrations:q} --survey {input.survey:q} {params.judge:q} --facts {params.facts:q} --output {output:q} 2>&1 | tee {log:q}"
+        " --calibrations {input.calibrations:q} --survey {input.survey:q} {params.judge:q} --facts {params.facts:q} --speeds {params.speeds:q}"
+        " --trains-on {params.trains_on:q} --measured-speeds {output.speeds:q} --output {output.page:q} 2>&1 | tee {log:q}"

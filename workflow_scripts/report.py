@@ -12,11 +12,13 @@ import kun.report
 from kun.books.rounds import folder_of_round
 from kun.books.tables import Row, read_rows
 from kun.corpus.plan import ids_of_plan
+from kun.planning.speeds import as_yaml, measured, read_table
 from kun.report.checks import read_checks
 from kun.report.funnel import read_funnel
 from kun.report.judge_picture import picture as judge_picture
 from kun.report.perplexity_picture import picture
 from kun.report.rounds import read_rounds
+from kun.report.used import used_and_planned
 from kun.selection.cut import ALL
 
 
@@ -77,6 +79,11 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, nargs=2, help="JSON of measure_judge: the judge's figures, and those at the cut")
     parser.add_argument("--models", type=json.loads, required=True, help="JSON: role → the model's description")
     parser.add_argument("--facts", type=json.loads, required=True, help="JSON: name, number of samples, facts to show")
+    parser.add_argument(
+        "--speeds", type=Path, nargs="+", required=True, help="tables of speeds, which say how reading is to writing"
+    )
+    parser.add_argument("--trains-on", required=True, help="the device of training, where a model does not note it")
+    parser.add_argument("--measured-speeds", type=Path, required=True, help="YAML to write: the speeds of this run's jobs")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
@@ -113,9 +120,12 @@ def main() -> None:
         perplexities=[picture(column, found) for column, found in surveyed.items()],
         curves=[curve(f"{role} model", facts) for role, facts in trained.items()],
         facts=facts,
+        used=used_and_planned(arguments.results, shards) if arguments.round == 1 else None,
         samples=samples(of_round / "dataset" / "pairs.parquet", arguments.facts["samples"]),
     )
     arguments.output.write_text(page, encoding="utf-8")
+    speeds = [speed for path in arguments.speeds for speed in read_table(path)["speeds"]]
+    arguments.measured_speeds.write_text(as_yaml(measured(arguments.results, speeds, arguments.trains_on)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -226,5 +226,7 @@ def _files(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "models.chat_template", models.chat_template
     for number, name in enumerate(settings.score.files_of_labels()):
         yield f"score.labelled[{number}]", name
+    for number, name in enumerate(settings.plan.speeds):
+        yield f"plan.speeds[{number}]", name
     for role in ("label", "score", "polish"):
         yield f"{role}.prompt", getattr(settings, role).prompt

@@ -9,6 +9,7 @@ from kun.settings.dataset import Dataset, Report
 from kun.settings.evaluation import Evaluation
 from kun.settings.models import Models
 from kun.settings.perplexity import Perplexity
+from kun.settings.plan import Plan
 from kun.settings.resources import Resources
 from kun.settings.roles import Answers, Instructions, Label, Polish, Score
 from kun.settings.selection import Decontamination, Duplicates, Primary
@@ -42,7 +43,15 @@ class Settings(Section):
     evaluation: Evaluation = Field(
         Evaluation(), description="how `snakemake evaluate` compares the chat models; nothing is selected by it"
     )
+    plan: Plan = Field(Plan(), description="what a run will take: `snakemake plan`, before anything is queued")
     resources: Resources = Field(Resources(), description="what jobs ask of a cluster")
+
+    def runs_on(self) -> str:
+        """The device of jobs that ask models, as tables of speeds name it."""
+        return self.plan.device or ("H100" if self.resources.gpus_completions else "cpu")
+
+    def trains_on(self) -> str:
+        return self.plan.device or ("H100" if self.resources.gpus_training else "cpu")
 
     def trained(self) -> list[str]:
         """The models that a run trains: label, chat, and final where a round's final model scores the next one."""
