@@ -4,7 +4,7 @@ SHELL := /bin/bash
 CORES ?= $(shell nproc)
 KUN := .venv/bin/python
 
-.PHONY: help demo test install install-vllm config lint lock clean
+.PHONY: help demo status test install install-vllm config lint lock clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -36,6 +36,9 @@ config: .venv/installed  ## write config/config.yaml and config/schema.json from
 
 lock: .venv/installed  ## make envs/*.lock from envs/*.in
 	@PYTHON=../$(KUN) envs/lock.sh
+
+status:  ## how far the run in RESULTS (default: results) is; also while it runs, from another shell
+	@$(KUN) workflow_scripts/status.py $(or $(RESULTS),results)
 
 clean:  ## remove the demo's results (not its material, not .venv)
 	@rm -rf results

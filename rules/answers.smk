@@ -3,18 +3,18 @@
 
 rule polish:
     input:
-        ledger=after_duplicates("curated"),
-        records=ancient(of_shard("curated")),
+        ledger=after_duplicates("{round}curated"),
+        records=ancient(of_shard("{round}curated")),
         model=model_of("answer"),
         prompt=SETTINGS.polish.prompt,
     output:
-        records=of_shard("polished"),
-        dropped=of_shard("polished", ".dropped.parquet"),
-        ledger=of_shard("polished", ".ledger.json"),
+        records=of_shard("{round}polished"),
+        dropped=of_shard("{round}polished", ".dropped.parquet"),
+        ledger=of_shard("{round}polished", ".ledger.json"),
     log:
-        of_shard("logs/polish", ".log"),
+        of_shard("logs/{round}polish", ".log"),
     benchmark:
-        of_shard("benchmarks/polish", ".tsv")
+        of_shard("benchmarks/{round}polish", ".tsv")
     group:
         in_one_job("answer")
     conda:
@@ -31,25 +31,25 @@ rule polish:
         trust=TRUST,
         store=store_of("polish"),
     message:
-        "Polish the answers of {wildcards.source}/{wildcards.shard}"
+        "Polish the answers of {wildcards.round}{wildcards.source}/{wildcards.shard}"
     shell:
         'python "$KUN_SCRIPTS/polish.py" --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}'
         " --settings {params.settings:q} --engine {params.engine:q} --gpus {resources.gpu} {params.trust} --store {params.store:q}"
-        " --name 'polish {wildcards.source}/{wildcards.shard}' --output {output.records:q} 2>&1 | tee {log:q}"
+        " --name 'polish {wildcards.round}{wildcards.source}/{wildcards.shard}' --output {output.records:q} 2>&1 | tee {log:q}"
 
 
 rule check_answers:
     input:
-        ledger=after_duplicates("polished"),
-        records=ancient(of_shard("polished")),
+        ledger=after_duplicates("{round}polished"),
+        records=ancient(of_shard("{round}polished")),
     output:
-        records=of_shard("pairs"),
-        dropped=of_shard("pairs", ".dropped.parquet"),
-        ledger=of_shard("pairs", ".ledger.json"),
+        records=of_shard("{round}pairs"),
+        dropped=of_shard("{round}pairs", ".dropped.parquet"),
+        ledger=of_shard("{round}pairs", ".ledger.json"),
     log:
-        of_shard("logs/check_answers", ".log"),
+        of_shard("logs/{round}check_answers", ".log"),
     benchmark:
-        of_shard("benchmarks/check_answers", ".tsv")
+        of_shard("benchmarks/{round}check_answers", ".tsv")
     group:
         in_one_job("answer")
     conda:
@@ -62,7 +62,7 @@ rule check_answers:
         code=code_digest("check_answers.py"),
         settings=section("answers"),
     message:
-        "Check the answers of {wildcards.source}/{wildcards.shard}"
+        "Check the answers of {wildcards.round}{wildcards.source}/{wildcards.shard}"
     shell:
         'python "$KUN_SCRIPTS/check_answers.py" --records {input.records:q} --settings {params.settings:q}'
         " --output {output.records:q} 2>&1 | tee {log:q}"

@@ -15,8 +15,9 @@ from snakemake.exceptions import WorkflowError
 
 from kun.books.digests import code_digest
 from kun.completions.fingerprint import deciding_files
-from kun.corpus.plan import NoPlan, plan_as_json, plan_shards
+from kun.corpus.plan import NoPlan, Shard, plan_as_json, plan_shards
 from kun.selection.columns import FOLDERS, sampled_shards
+from kun.selection.questions import BadQuestions, question_files
 from kun.settings.load import BadConfiguration, load
 from kun.settings.models import SERVED
 from kun.settings.roles import CUT_OF_SCORE
@@ -43,6 +44,7 @@ wildcard_constraints:
     source="|".join([*SOURCES, REFERENCE]),
     shard="[^/]+",
     column="|".join(FOLDERS),
+    evaluated=r"base|chat|final(-\d+)?",
 
 
 # Files of shards
@@ -69,9 +71,11 @@ def after_duplicates(folder, ending=".ledger.json"):
     back; jobs that wait for a checkpoint are judged anew, so shards whose duplicates stayed as they were are left alone.
     """
 
+    pattern = str(of_shard(folder, ending))
+
     def known_now(wildcards):
         checkpoints.know_duplicates.get()
-        return RESULTS / folder / f"{wildcards.source}/{wildcards.shard}{ending}"
+        return pattern.format(**wildcards)
 
     return known_now
 
@@ -118,7 +122,7 @@ def model_of_column(wildcards):
     return {
         "perplexity": KENLM_MADE,
         "causal_perplexity": RESULTS / "models/given/causal.json",
-        "score": [model_of("point"), SETTINGS.score.prompt, *labels_of_cut()],
+        "score": [judge_of_round(wildcards), SETTINGS.score.prompt, *labels_of_cut(wildcards)],
     }[wildcards.column]
 
 
@@ -133,20 +137,25 @@ def values_to_calibrate(wildcards):
     if cut.files():
         return [RESULTS / FOLDERS[column] / REFERENCE / f"{column}.parquet"]
     if column == "score" and cut.precision is not None:
-        return [JUDGED]
+        return [RESULTS / f"{wildcards.round}judge/scores.parquet"]
     if not cut.by_percentile():
         return []
-    pins = RESULTS / f"calibration/pins/{column}.json"
+    pins = RESULTS / f"{wildcards.round}calibration/pins/{column}.json"
     pinned = json.loads(pins.read_text(encoding="utf-8"))["shards"] if pins.is_file() else []
     shards = sampled_shards(pinned, list(SHARDS), cut.percentile_of == "source")
-    return [RESULTS / FOLDERS[column] / f"{shard}.parquet" for shard in shards]
+    return [RESULTS / f"{wildcards.round}{FOLDERS[column]}/{shard}.parquet" for shard in shards]
 
 
 def values_to_recalibrate(wildcards):
     """The same, of all shards as they are now."""
     if CUTS[wildcards.column].files() or not CUTS[wildcards.column].by_percentile():
         return values_to_calibrate(wildcards)
-    return of_all_shards(FOLDERS[wildcards.column])
+    return of_all_shards(f"{wildcards.round}{FOLDERS[wildcards.column]}")
+
+
+def folder_of_values(wildcards):
+    """The folder that holds the tables' folders."""
+    return str(RESULTS / wildcards.round)
 
 
 def cut_as_json(wildcards):
@@ -159,9 +168,8 @@ def reference_files(wildcards):
 
 def reference_option(wildcards):
     """The table that a cut is found from where that is not the corpus."""
-    option = (
-        "--reference" if CUTS[wildcards.column].files() else "--labelled" if wildcards.column == "score" and labels_of_cut() else ""
-    )
+    of_labels = wildcards.column == "score" and labels_of_cut(wildcards)
+    option = "--reference" if CUTS[wildcards.column].files() else "--labelled" if of_labels else ""
     return [f"{option}={path}" for path in values_to_calibrate(wildcards)] if option else []
 
 
@@ -177,7 +185,6 @@ def causal_of_shard(ending=".parquet"):
 # asks for with `snakemake judge` waits for that in no case.
 
 LABELLED = SETTINGS.score.files_of_labels()
-JUDGED = RESULTS / "judge/scores.parquet"
 JUDGE_AT_CUT = [] if CUTS["score"].by_percentile() else [RESULTS / "judge/at_cut.json"]
 
 
@@ -186,9 +193,9 @@ def judging():
     return section("score", without=(*CUT_OF_SCORE, "labelled"))
 
 
-def labels_of_cut():
+def labels_of_cut(wildcards):
     """The ledger of the labelled records' scores, where a cut is found from them."""
-    return [RESULTS / "judge/scores.ledger.json"] if CUTS["score"].precision is not None else []
+    return [RESULTS / f"{wildcards.round}judge/scores.ledger.json"] if CUTS["score"].precision is not None else []
 
 
 def measures_of_judge(wildcards):
@@ -202,10 +209,6 @@ def measures_of_judge(wildcards):
     return [RESULTS / "judge/judge.json", *JUDGE_AT_CUT]
 
 
-def judge_for_report():
-    return [RESULTS / "judge/judge.json", RESULTS / "judge/at_cut.json"] if LABELLED else []
-
-
 # Models
 
 
@@ -216,12 +219,13 @@ def model_of(role):
     return RESULTS / f"models/{'label' if role == 'label' else 'chat'}/model.json"
 
 
-def models_of_roles():
-    return {role: str(model_of(role)) for role in ("label", "point", "answer")}
-
-
 def descriptions_of_all_models(wildcards):
-    return sorted(set(models_of_roles().values()))
+    return sorted({model_of(role) for role in ("label", "point", "answer")})
+
+
+def page_of_seed():
+    """The survey of the seed pairs, where a model is trained on them."""
+    return [] if len(GIVEN) == len(models_of_roles()) else [RESULTS / "report/seed.html"]
 
 
 # What a rule's params hold: exactly the settings it uses, so that a change reruns no more than it must
@@ -236,7 +240,7 @@ def section(*path, without=()):
 
 
 def engine_of(role):
-    """The engine's settings as JSON, with those of a role's servers only: label | point | answer | causal."""
+    """The engine's settings as JSON, with those of a role's servers only: label | point | answer | final | causal."""
     engine = SETTINGS.engine
     return engine.model_copy(update={"openai": engine.openai.of_role(role)}).model_dump_json()
 
@@ -262,8 +266,16 @@ def fields_as_json(wildcards):
     )
 
 
+def files_of_questions(named):
+    """Files, with those of the folders that are named among them."""
+    try:
+        return [file for name in named for file in question_files(name)]
+    except BadQuestions as fault:
+        raise WorkflowError(str(fault)) from None
+
+
 def benchmarks_to_avoid():
-    return [benchmark.path for benchmark in SETTINGS.decontamination.benchmarks]
+    return files_of_questions(benchmark.path for benchmark in SETTINGS.decontamination.benchmarks)
 
 
 def given_model(wildcards):
@@ -297,8 +309,12 @@ def chat_template_option(wildcards):
 
 
 def settings_of_training(role):
-    """The training section without the other model's figures: changing those must not train this one again."""
-    others = {"label": {"chat", "grounded"}, "chat": {"label"}}[role]
+    """The training section without the other models' figures: changing those must not train this one again."""
+    others = {
+        "label": {"chat", "grounded", "final", "system_prompts"},
+        "chat": {"label", "final", "system_prompts"},
+        "final": {"label", "chat", "grounded"},
+    }[role]
     return SETTINGS.training.model_dump_json(exclude=others)
 
 
@@ -326,16 +342,72 @@ def facts_for_people():
     }
 
 
-def facts_for_card():
-    sources = {source.name: source.format for source in SETTINGS.corpus.sources}
-    card = {"name": SETTINGS.dataset.name, "licence": SETTINGS.dataset.licence, "sources": sources, "facts": facts_for_people()}
-    return json.dumps(card, ensure_ascii=False)
+# What `snakemake evaluate` compares. It reads models and held-out pairs, and no rule of another chapter reads what it writes.
 
 
-def facts_for_report():
-    return json.dumps(
-        {"name": SETTINGS.dataset.name, "samples": SETTINGS.report.samples, "facts": facts_for_people()}, ensure_ascii=False
-    )
+def models_to_evaluate():
+    """Descriptions by name, in the order in which they are shown. The base is there to be seen beside what was made of it; final models,
+    of whichever round, are compared where they are trained already, because asking for one here would ask for the whole dataset."""
+    later = {path: path.parts[-4] for path in RESULTS.glob("rounds/*/models/final/model.json")}
+    finals = {
+        "final": RESULTS / "models/final/model.json",
+        **{f"final-{number}": path for path, number in sorted(later.items(), key=lambda pair: int(pair[1]))},
+    }
+    return {
+        **({"base": RESULTS / "models/given/base.json"} if SETTINGS.models.base else {}),
+        "chat": model_of("answer"),
+        **{name: path for name, path in finals.items() if path.is_file()},
+    }
+
+
+EVALUATED = models_to_evaluate()
+WITH_WEIGHTS = [name for name in EVALUATED if name != "chat" or not (SETTINGS.models.answer or "").startswith(SERVED)]
+QUESTION_FILES = files_of_questions(SETTINGS.evaluation.questions)
+SHOT_FILES = files_of_questions(SETTINGS.evaluation.shots_from) if SETTINGS.evaluation.shots else []
+HELD_OUT = {name: RESULTS / f"evaluation/{name}/held_out.parquet" for name in WITH_WEIGHTS}
+ANSWERED = {name: RESULTS / f"evaluation/{name}/answers.parquet" for name in EVALUATED} if QUESTION_FILES else {}
+
+
+def evaluated_model(wildcards):
+    return EVALUATED[wildcards.evaluated]
+
+
+def engine_of_evaluated(wildcards):
+    """Servers have the model that answers; what they do not have is run here."""
+    if wildcards.evaluated == "chat" or SETTINGS.engine.name != "openai":
+        return engine_of("answer")
+    return SETTINGS.engine.model_copy(update={"name": "transformers"}).model_dump_json()
+
+
+def prompts_of_evaluated(wildcards):
+    return "plain" if wildcards.evaluated == "base" else SETTINGS.evaluation.prompts
+
+
+def named(files):
+    """Options as NAME=PATH."""
+    return [f"{name}={path}" for name, path in files.items()]
+
+
+def files_to_compare():
+    """Tables of measures, and their ledgers, which are small and tell whether they changed."""
+    tables = [*HELD_OUT.values(), *ANSWERED.values(), *([RESULTS / "evaluation/questions.parquet"] if QUESTION_FILES else [])]
+    return {"ledgers": [table.with_suffix(".ledger.json") for table in tables], "tables": ancient(tables)}
+
+
+# The plan of a run, and its pilot: a few texts on the way of a shard, under a folder of their own
+
+COUNTING = RESULTS / f"models/given/{SETTINGS.models.tokenizer_role()}.tokenizer.json"
+PILOT = RESULTS / "pilot"
+# A cut that is taken of the corpus's scores is taken of the pilot's; others are what they are. A budget says nothing of a pilot, so half stays.
+PILOT_CUT = CUTS["score"].model_copy(update={"budget": None, "low_percentile": 50}) if CUTS["score"].budget else CUTS["score"]
+
+
+def of_pilot(folder, ending=".parquet"):
+    return PILOT / folder / f"pilot/pilot{ending}"
+
+
+def pilot_folder(wildcards):
+    return str(PILOT)
 
 
 # Resources of jobs; memory and time double with each attempt, so that a resubmitted job has what the first one lacked
@@ -366,10 +438,11 @@ def minutes(count):
 
 
 def in_one_job(name, wanted=True):
-    """The group of a rule on a cluster. Dry runs on one machine would search the groups of all shards for nothing."""
+    """The group of a rule on a cluster, one for each round. Dry runs on one machine would search the groups of all shards for nothing."""
 
     def group_on_cluster(wildcards):
-        return name if wanted and workflow.non_local_exec else None
+        folder = wildcards.get("round", "")
+        return f"{name}{number_of_round(wildcards) if folder else ''}" if wanted and workflow.non_local_exec else None
 
     return group_on_cluster
 

@@ -104,6 +104,8 @@ rule find_duplicates:
         RESULTS / "logs/find_duplicates.log",
     benchmark:
         RESULTS / "benchmarks/find_duplicates.tsv"
+    group:
+        in_one_job("duplicates")
     conda:
         "../envs/kun.yaml"
     threads: 1

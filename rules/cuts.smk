@@ -1,6 +1,6 @@
 # Where perplexities and scores are cut. A cut is found once and then pinned: documents that come later are held against the same
 # number, so adding or removing a shard moves nothing. `snakemake recalibrate` finds it anew. A cut of scores by precision comes from the
-# labelled set alone (judge.smk).
+# labelled set alone (judge.smk). Perplexities are cut once, scores in every round.
 
 
 rule calibrate:
@@ -9,11 +9,13 @@ rule calibrate:
         values=ancient(values_to_calibrate),
         plan=ancient(RESULTS / "plan.json"),
     output:
-        RESULTS / "calibration/{column}.json",
+        RESULTS / "{round}calibration/{column}.json",
     log:
-        RESULTS / "logs/calibrate/{column}.log",
+        RESULTS / "logs/{round}calibrate/{column}.log",
     benchmark:
-        RESULTS / "benchmarks/calibrate/{column}.tsv"
+        RESULTS / "benchmarks/{round}calibrate/{column}.tsv"
+    group:
+        in_one_job("duplicates")
     conda:
         "../envs/kun.yaml"
     threads: 1
@@ -25,9 +27,9 @@ rule calibrate:
         values=settings_of_column,  # others, other values: the cut is another
         cut=cut_as_json,
         reference=reference_option,
-        results=results_folder,
+        results=folder_of_values,
     message:
-        "Find where the {wildcards.column} is cut"
+        "Find where the {wildcards.round}{wildcards.column} is cut"
     shell:
         'python "$KUN_SCRIPTS/calibrate.py" --column {wildcards.column} --cut {params.cut:q} {params.reference:q}'
         " --plan {input.plan:q} --results {params.results:q} --output {output:q} 2>&1 | tee {log:q}"
@@ -39,9 +41,9 @@ rule recalibrate_column:
         values=values_to_recalibrate,
         plan=RESULTS / "plan.json",
     output:
-        touch(RESULTS / "calibration/{column}.recalibrated"),
+        touch(RESULTS / "{round}calibration/{column}.recalibrated"),
     log:
-        RESULTS / "logs/recalibrate/{column}.log",
+        RESULTS / "logs/{round}recalibrate/{column}.log",
     conda:
         "../envs/kun.yaml"
     threads: 1
@@ -51,16 +53,16 @@ rule recalibrate_column:
     params:
         cut=cut_as_json,
         reference=reference_option,
-        results=results_folder,
-        calibration=str(RESULTS / "calibration/{column}.json"),
+        results=folder_of_values,
+        calibration=str(RESULTS / "{round}calibration/{column}.json"),
     message:
-        "Find anew where the {wildcards.column} is cut"
+        "Find anew where the {wildcards.round}{wildcards.column} is cut"
     shell:
         'python "$KUN_SCRIPTS/calibrate.py" --again --column {wildcards.column} --cut {params.cut:q} {params.reference:q}'
         " --plan {input.plan:q} --results {params.results:q} --output {params.calibration:q} 2>&1 | tee {log:q}"
 
 
-# `snakemake recalibrate` (perplexities), `snakemake recalibrate_score`; marks are removed, so it is done whenever it is asked for.
+# `snakemake recalibrate` (perplexities), `snakemake recalibrate_score` (every round's); marks are removed, so it is done whenever it is asked for.
 rule recalibrate:
     input:
         expand(RESULTS / "calibration/{column}.recalibrated", column=PERPLEXITIES),
@@ -74,7 +76,7 @@ rule recalibrate:
 
 use rule recalibrate as recalibrate_score with:
     input:
-        RESULTS / "calibration/score.recalibrated",
+        of_every_round("calibration/score.recalibrated"),
     log:
         RESULTS / "logs/recalibrate_score.log",
 

@@ -1,19 +1,19 @@
-# All pairs as one documented dataset.
+# All pairs of a round as one documented dataset.
 
 
 rule assemble:
     input:
         plan=RESULTS / "plan.json",
-        ledgers=of_all_shards("pairs", ".ledger.json"),
-        pairs=ancient(of_all_shards("pairs")),
+        ledgers=pairs_of_all_shards(".ledger.json"),
+        pairs=ancient(pairs_of_all_shards()),
     output:
-        pairs=RESULTS / "dataset/pairs.parquet",
-        dropped=RESULTS / "dataset/pairs.dropped.parquet",
-        ledger=RESULTS / "dataset/pairs.ledger.json",
+        pairs=RESULTS / "{round}dataset/pairs.parquet",
+        dropped=RESULTS / "{round}dataset/pairs.dropped.parquet",
+        ledger=RESULTS / "{round}dataset/pairs.ledger.json",
     log:
-        RESULTS / "logs/assemble.log",
+        RESULTS / "logs/{round}assemble.log",
     benchmark:
-        RESULTS / "benchmarks/assemble.tsv"
+        RESULTS / "benchmarks/{round}assemble.tsv"
     group:
         in_one_job("dataset")
     conda:
@@ -25,28 +25,29 @@ rule assemble:
     params:
         code=code_digest("assemble.py"),
         results=results_folder,
+        round=number_of_round,
     message:
-        "Assemble the dataset"
+        "Assemble the dataset of round {params.round}"
     shell:
-        'python "$KUN_SCRIPTS/assemble.py" --plan {input.plan:q} --results {params.results:q} --output {output.pairs:q} 2>&1 | tee {log:q}'
+        'python "$KUN_SCRIPTS/assemble.py" --plan {input.plan:q} --results {params.results:q} --round {params.round} --output {output.pairs:q} 2>&1 | tee {log:q}'
 
 
 rule export:
     input:
         plan=RESULTS / "plan.json",
-        ledger=RESULTS / "dataset/pairs.ledger.json",
-        ledgers=of_all_shards("pairs", ".ledger.json"),
-        pairs=ancient(RESULTS / "dataset/pairs.parquet"),
-        models=descriptions_of_all_models,
+        ledger=RESULTS / "{round}dataset/pairs.ledger.json",
+        ledgers=pairs_of_all_shards(".ledger.json"),
+        pairs=ancient(RESULTS / "{round}dataset/pairs.parquet"),
+        models=descriptions_of_round,
     output:
-        alpaca=RESULTS / "dataset/alpaca.json",
-        messages=RESULTS / "dataset/messages.jsonl",
-        info=RESULTS / "dataset/dataset_info.json",
-        card=RESULTS / "dataset/README.md",
+        alpaca=RESULTS / "{round}dataset/alpaca.json",
+        messages=RESULTS / "{round}dataset/messages.jsonl",
+        info=RESULTS / "{round}dataset/dataset_info.json",
+        card=RESULTS / "{round}dataset/README.md",
     log:
-        RESULTS / "logs/export.log",
+        RESULTS / "logs/{round}export.log",
     benchmark:
-        RESULTS / "benchmarks/export.tsv"
+        RESULTS / "benchmarks/{round}export.tsv"
     group:
         in_one_job("dataset")
     conda:
@@ -57,11 +58,12 @@ rule export:
         runtime=minutes(120),
     params:
         code=code_digest("export.py"),
-        facts=facts_for_card(),
-        models=json.dumps(models_of_roles()),
+        facts=facts_for_card,
+        models=models_as_json,
         results=results_folder,
+        round=number_of_round,
     message:
-        "Export the dataset and write its card"
+        "Export the dataset of round {params.round} and write its card"
     shell:
         'python "$KUN_SCRIPTS/export.py" --pairs {input.pairs:q} --plan {input.plan:q} --results {params.results:q}'
-        " --models {params.models:q} --facts {params.facts:q} 2>&1 | tee {log:q}"
+        " --round {params.round} --models {params.models:q} --facts {params.facts:q} 2>&1 | tee {log:q}"

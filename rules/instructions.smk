@@ -43,16 +43,16 @@ rule score:
     input:
         ledger=after_duplicates("labelled"),
         records=ancient(of_shard("labelled")),
-        model=model_of("point"),
+        model=judge_of_round,
         prompt=SETTINGS.score.prompt,
     output:
-        records=of_shard("scored"),
-        dropped=of_shard("scored", ".dropped.parquet"),
-        ledger=of_shard("scored", ".ledger.json"),
+        records=of_shard("{round}scored"),
+        dropped=of_shard("{round}scored", ".dropped.parquet"),
+        ledger=of_shard("{round}scored", ".ledger.json"),
     log:
-        of_shard("logs/score", ".log"),
+        of_shard("logs/{round}score", ".log"),
     benchmark:
-        of_shard("benchmarks/score", ".tsv")
+        of_shard("benchmarks/{round}score", ".tsv")
     group:
         in_one_job("label")
     conda:
@@ -65,30 +65,30 @@ rule score:
     params:
         code=code_digest("score.py"),
         settings=judging(),
-        engine=engine_of("point"),
+        engine=engine_of_judge,
         trust=TRUST,
         store=store_of("score"),
     message:
-        "Score the instructions of {wildcards.source}/{wildcards.shard}"
+        "Score the instructions of {wildcards.round}{wildcards.source}/{wildcards.shard}"
     shell:
         'python "$KUN_SCRIPTS/score.py" --records {input.records:q} --model {input.model:q} --prompt {input.prompt:q}'
         " --settings {params.settings:q} --engine {params.engine:q} --gpus {resources.gpu} {params.trust} --store {params.store:q}"
-        " --name 'score {wildcards.source}/{wildcards.shard}' --output {output.records:q} 2>&1 | tee {log:q}"
+        " --name 'score {wildcards.round}{wildcards.source}/{wildcards.shard}' --output {output.records:q} 2>&1 | tee {log:q}"
 
 
 rule select_instructions:
     input:
-        ledger=after_duplicates("scored"),
-        calibration=RESULTS / "calibration/score.json",
-        records=ancient(of_shard("scored")),
+        ledger=after_duplicates("{round}scored"),
+        calibration=RESULTS / "{round}calibration/score.json",
+        records=ancient(of_shard("{round}scored")),
     output:
-        records=of_shard("curated"),
-        dropped=of_shard("curated", ".dropped.parquet"),
-        ledger=of_shard("curated", ".ledger.json"),
+        records=of_shard("{round}curated"),
+        dropped=of_shard("{round}curated", ".dropped.parquet"),
+        ledger=of_shard("{round}curated", ".ledger.json"),
     log:
-        of_shard("logs/select_instructions", ".log"),
+        of_shard("logs/{round}select_instructions", ".log"),
     benchmark:
-        of_shard("benchmarks/select_instructions", ".tsv")
+        of_shard("benchmarks/{round}select_instructions", ".tsv")
     group:
         in_one_job("answer")
     conda:
@@ -101,7 +101,7 @@ rule select_instructions:
         code=code_digest("select_instructions.py"),
         settings=section("instructions"),
     message:
-        "Select instructions of {wildcards.source}/{wildcards.shard}"
+        "Select instructions of {wildcards.round}{wildcards.source}/{wildcards.shard}"
     shell:
         'python "$KUN_SCRIPTS/select_instructions.py" --records {input.records:q} --settings {params.settings:q}'
         " --calibration {input.calibration:q} --output {output.records:q} 2>&1 | tee {log:q}"

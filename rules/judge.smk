@@ -1,5 +1,5 @@
 # How good the point model is as a judge: it is asked about instructions that people judged, and its scores are held against what they said.
-# Asking and measuring are two rules, so a moved cut asks nothing.
+# Asking and measuring are two rules, so a moved cut asks nothing. Each round's judge is measured; what people said is read once.
 
 
 rule read_labels:
@@ -34,16 +34,16 @@ rule calibrate_judge:
     input:
         ledger=RESULTS / "judge/labelled.ledger.json",
         records=ancient(RESULTS / "judge/labelled.parquet"),
-        model=model_of("point"),
+        model=judge_of_round,
         prompt=SETTINGS.score.prompt,
     output:
-        scores=JUDGED,
-        dropped=RESULTS / "judge/scores.dropped.parquet",
-        ledger=RESULTS / "judge/scores.ledger.json",
+        scores=RESULTS / "{round}judge/scores.parquet",
+        dropped=RESULTS / "{round}judge/scores.dropped.parquet",
+        ledger=RESULTS / "{round}judge/scores.ledger.json",
     log:
-        RESULTS / "logs/calibrate_judge.log",
+        RESULTS / "logs/{round}calibrate_judge.log",
     benchmark:
-        RESULTS / "benchmarks/calibrate_judge.tsv"
+        RESULTS / "benchmarks/{round}calibrate_judge.tsv"
     group:
         in_one_job("judge")
     conda:
@@ -56,7 +56,7 @@ rule calibrate_judge:
     params:
         code=code_digest("calibrate_judge.py"),
         settings=judging(),
-        engine=engine_of("point"),
+        engine=engine_of_judge,
         trust=TRUST,
         store=str(RESULTS / "completions/judge"),
     message:
@@ -69,14 +69,14 @@ rule calibrate_judge:
 
 rule measure_judge:
     input:
-        ledger=RESULTS / "judge/scores.ledger.json",
-        scores=ancient(JUDGED),
+        ledger=RESULTS / "{round}judge/scores.ledger.json",
+        scores=ancient(RESULTS / "{round}judge/scores.parquet"),
     output:
-        RESULTS / "judge/judge.json",
+        RESULTS / "{round}judge/judge.json",
     log:
-        RESULTS / "logs/measure_judge.log",
+        RESULTS / "logs/{round}measure_judge.log",
     benchmark:
-        RESULTS / "benchmarks/measure_judge.tsv"
+        RESULTS / "benchmarks/{round}measure_judge.tsv"
     group:
         in_one_job("judge")
     conda:
@@ -98,20 +98,18 @@ rule measure_judge:
 
 use rule measure_judge as measure_judge_at_cut with:
     input:
-        ledger=RESULTS / "judge/scores.ledger.json",
-        calibration=RESULTS / "calibration/score.json",
-        scores=ancient(JUDGED),
+        ledger=RESULTS / "{round}judge/scores.ledger.json",
+        calibration=RESULTS / "{round}calibration/score.json",
+        scores=ancient(RESULTS / "{round}judge/scores.parquet"),
     output:
-        RESULTS / "judge/at_cut.json",
+        RESULTS / "{round}judge/at_cut.json",
     log:
-        RESULTS / "logs/measure_judge_at_cut.log",
+        RESULTS / "logs/{round}measure_judge_at_cut.log",
     benchmark:
-        RESULTS / "benchmarks/measure_judge_at_cut.tsv"
+        RESULTS / "benchmarks/{round}measure_judge_at_cut.tsv"
     group:
         in_one_job("judge", wanted=False)  # a cut by precision comes in between
     params:
-        code=code_digest("measure_judge.py"),
-        settings=judging(),
-        cut=["--calibration", str(RESULTS / "calibration/score.json")],
+        cut=calibration_option,
     message:
         "Measure the judge at its cut"

@@ -32,7 +32,8 @@ rule locate_model:
 
 rule prepare_seed:
     input:
-        SETTINGS.seed.files,
+        files=SETTINGS.seed.files,
+        benchmarks=benchmarks_to_avoid(),
     output:
         pairs=RESULTS / "seed/pairs.parquet",
         dropped=RESULTS / "seed/pairs.dropped.parquet",
@@ -46,14 +47,48 @@ rule prepare_seed:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(30),
+        runtime=minutes(60),
     params:
         code=code_digest("prepare_seed.py"),
-        settings=section("seed"),
+        settings=section("seed", without=["max_tokens"]),
+        decontamination=section("decontamination"),
+        largest=SETTINGS.corpus.max_record_megabytes,
     message:
         "Check and split the seed pairs"
     shell:
-        'python "$KUN_SCRIPTS/prepare_seed.py" --settings {params.settings:q} --output {output.pairs:q} 2>&1 | tee {log:q}'
+        'python "$KUN_SCRIPTS/prepare_seed.py" --settings {params.settings:q} --decontamination {params.decontamination:q}'
+        " --max-record-megabytes {params.largest} --output {output.pairs:q} 2>&1 | tee {log:q}"
+
+
+rule survey_seed:
+    input:
+        ledger=RESULTS / "seed/pairs.ledger.json",
+        pairs=ancient(RESULTS / "seed/pairs.parquet"),
+        # Its content may change while the counts, and so the ledger, stay as they are.
+        dropped=RESULTS / "seed/pairs.dropped.parquet",
+    output:
+        survey=RESULTS / "report/seed.json",
+        page=RESULTS / "report/seed.html",
+    log:
+        RESULTS / "logs/survey_seed.log",
+    benchmark:
+        RESULTS / "benchmarks/survey_seed.tsv"
+    conda:
+        "../envs/kun.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_small_job,
+        runtime=minutes(30),
+    params:
+        code=code_digest("survey_seed.py"),
+        files=SETTINGS.seed.files,
+        samples=SETTINGS.report.samples,
+        name=SETTINGS.dataset.name,
+    message:
+        "Survey the seed pairs"
+    shell:
+        'python "$KUN_SCRIPTS/survey_seed.py" --pairs {input.pairs:q} --files {params.files:q} --samples {params.samples}'
+        " --name {params.name:q} --survey {output.survey:q} --page {output.page:q} 2>&1 | tee {log:q}"
 
 
 rule train_label_model:
@@ -111,3 +146,25 @@ use rule train_label_model as train_chat_model with:
         trust=TRUST,
     message:
         "Train the primary chat model on seed pairs"
+
+
+# Of the base again, not of the chat model: what it knows of instructions is what this round's pairs and the seed pairs teach.
+use rule train_label_model as train_final_model with:
+    input:
+        base=RESULTS / "models/given/base.json",
+        ledger=RESULTS / "seed/pairs.ledger.json",
+        generated_ledger=RESULTS / "{round}dataset/pairs.ledger.json",
+        seed=ancient(RESULTS / "seed/pairs.parquet"),
+        generated=ancient(RESULTS / "{round}dataset/pairs.parquet"),
+    output:
+        weights=directory(RESULTS / "{round}models/final/weights"),
+        description=RESULTS / "{round}models/final/model.json",
+    log:
+        RESULTS / "logs/{round}train_final_model.log",
+    benchmark:
+        RESULTS / "benchmarks/{round}train_final_model.tsv"
+    params:
+        task=task_of_final_model,
+        settings=settings_of_training("final"),
+    message:
+        "Train the final chat model on seed pairs and the pairs of {wildcards.round}dataset"

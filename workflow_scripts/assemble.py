@@ -5,6 +5,7 @@ from pathlib import Path
 
 from kun.books.ledger import CHAIN, Ledger, check_chain
 from kun.books.progress import followed
+from kun.books.rounds import folder_of_stage
 from kun.books.stage import Stage, ledger_path
 from kun.books.tables import metadata_of, read_rows
 from kun.corpus.normalise import bare
@@ -23,20 +24,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plan", type=Path, required=True, help="JSON: shard ids (source/name) in plan order")
     parser.add_argument("--results", type=Path, required=True, help="folder that holds the stages' folders")
+    parser.add_argument("--round", type=int, default=1, help="whose pairs")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
+    folders = {stage: folder_of_stage(arguments.results, stage, arguments.round) for stage in CHAIN}
     shards = ids_of_plan(arguments.plan)
     seen: dict[str, str] = {}  # bare instruction -> id of its first pair
     identities = identities_of(arguments.results, shards)
     with Stage("assemble", arguments.output, PAIR, identities) as stage:
         stage.notes = {"identities": identities}
         for shard in followed(shards, "assemble", "shards", total=len(shards)):
-            check_chain(
-                shard, {folder: Ledger.read(ledger_path(arguments.results / folder / f"{shard}.parquet")) for folder in CHAIN}
-            )
+            check_chain(shard, {stage: Ledger.read(ledger_path(folder / f"{shard}.parquet")) for stage, folder in folders.items()})
             source, name = shard.split("/")
-            for row in read_rows(arguments.results / "pairs" / f"{shard}.parquet"):
+            for row in read_rows(folders["pairs"] / f"{shard}.parquet"):
                 stage.take()
                 row |= {"source": source, "shard": name}
                 first = seen.setdefault(bare(row["instruction"]), row["id"])

@@ -18,6 +18,7 @@ def main() -> None:
     parser.add_argument("--pairs", type=Path, required=True, help="the assembled table; the other files go beside it")
     parser.add_argument("--plan", type=Path, required=True, help="JSON: shard ids in plan order")
     parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument("--round", type=int, default=1, help="whose dataset it is")
     parser.add_argument("--models", type=json.loads, required=True, help="JSON: role → the model's description")
     parser.add_argument(
         "--facts", type=json.loads, required=True, help="JSON: name, licence, formats of the sources, and facts for the card"
@@ -31,7 +32,7 @@ def main() -> None:
         dataset_info(arguments.facts["name"], "alpaca.json", "messages.jsonl"), encoding="utf-8"
     )
 
-    funnel = read_funnel(arguments.results, ids_of_plan(arguments.plan))
+    funnel = read_funnel(arguments.results, ids_of_plan(arguments.plan), arguments.round)
     models = {role: json.loads(Path(path).read_text(encoding="utf-8")) for role, path in arguments.models.items()}
     facts = arguments.facts["facts"] | {
         f"{role} model": f"{model['path']}, fingerprint {model['fingerprint']}" for role, model in models.items()

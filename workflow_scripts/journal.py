@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kun.books.ledger import CHAIN
+from kun.books.rounds import folder_of_round, folder_of_stage, rounds_there
 from kun.completions.upkeep import Contents, compact, count_finished, forget, journals, rests
 
 # The folder of results that a stage's answers are read into; what follows it in the chain is made again.
@@ -58,10 +59,12 @@ def forget_all(arguments: argparse.Namespace) -> None:
 
 
 def stale_files(results: Path, stage: str, shard: str) -> list[Path]:
-    """What tells Snakemake that a shard is done from a stage on. It looks for a missing file only where something after it is missing as
-    well, so the end of the chain is named too."""
+    """What tells Snakemake that a shard is done from a stage on, in every round. It looks for a missing file only where something after
+    it is missing as well, so the end of the chain is named too."""
+    rounds = list(rounds_there(results))
     if stage == "judge":
-        return [path for path in (results / "judge" / name for name in ("scores.ledger.json", "judge.json")) if path.is_file()]
+        judges = [results / folder_of_round(number) / "judge" for number in rounds]
+        return [judge / name for judge in judges for name in ("scores.ledger.json", "judge.json") if (judge / name).is_file()]
     folder = FOLDERS.get(stage, stage)
     after = (
         CHAIN[CHAIN.index(folder) :]
@@ -70,8 +73,15 @@ def stale_files(results: Path, stage: str, shard: str) -> list[Path]:
         if stage == "causal"
         else [folder]
     )
-    ledgers = [results / name / f"{shard}.ledger.json" for name in after]
-    return [path for path in [*ledgers, results / "dataset/README.md"] if path.is_file()]
+    files = dict.fromkeys(
+        path
+        for number in rounds
+        for path in (
+            *(folder_of_stage(results, name, number) / f"{shard}.ledger.json" for name in after),
+            folder_of_stage(results, "dataset", number) / "README.md",
+        )
+    )
+    return [path for path in files if path.is_file()]
 
 
 def _may_change(arguments: argparse.Namespace, journal: Path) -> bool:

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 from kun.books.progress import meter
@@ -11,21 +10,7 @@ from kun.books.tables import count_rows, read_columns
 from kun.signals.kenlm_perplexity import load
 from kun.signals.language import language_model
 from kun.signals.measure import SCHEMA, Measurer
-
-
-def token_counter(folder: Path, trust_remote_code: bool) -> Callable[[list[str]], list[int]]:
-    """Counts tokens of many texts at once; without transformers where the model brings a tokenizer.json."""
-    file = folder / "tokenizer.json"
-    if file.is_file():
-        from tokenizers import Tokenizer
-
-        from kun.signals.tokens import TokenCounter
-
-        return TokenCounter(Tokenizer.from_file(str(file)))
-    from transformers import AutoTokenizer
-
-    slow = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    return lambda texts: [len(slow.encode(text, add_special_tokens=False, split_special_tokens=True)) for text in texts]
+from kun.signals.token_counter import token_counter
 
 
 def measure(documents: Path, measurer: Measurer, identities: dict[str, str], name: str, output: Path) -> None:

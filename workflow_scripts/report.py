@@ -9,12 +9,16 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import kun.report
+from kun.books.rounds import folder_of_round
 from kun.books.tables import Row, read_rows
 from kun.corpus.plan import ids_of_plan
+from kun.planning.speeds import as_yaml, measured, read_table
 from kun.report.checks import read_checks
 from kun.report.funnel import read_funnel
 from kun.report.judge_picture import picture as judge_picture
 from kun.report.perplexity_picture import picture
+from kun.report.rounds import read_rounds
+from kun.report.used import used_and_planned
 from kun.selection.cut import ALL
 
 
@@ -67,16 +71,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--plan", type=Path, required=True, help="JSON: shard ids in plan order")
     parser.add_argument("--results", type=Path, required=True)
+    parser.add_argument(
+        "--round", type=int, default=1, help="which round it reports on; a later one is held beside those before it"
+    )
     parser.add_argument("--calibrations", type=Path, nargs="+", required=True, help="the cuts of each column that is cut")
     parser.add_argument("--survey", type=Path, required=True, help="JSON of survey_perplexity")
     parser.add_argument("--judge", type=Path, nargs=2, help="JSON of measure_judge: the judge's figures, and those at the cut")
     parser.add_argument("--models", type=json.loads, required=True, help="JSON: role → the model's description")
     parser.add_argument("--facts", type=json.loads, required=True, help="JSON: name, number of samples, facts to show")
+    parser.add_argument(
+        "--speeds", type=Path, nargs="+", required=True, help="tables of speeds, which say how reading is to writing"
+    )
+    parser.add_argument("--trains-on", required=True, help="the device of training, where a model does not note it")
+    parser.add_argument("--measured-speeds", type=Path, required=True, help="YAML to write: the speeds of this run's jobs")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
 
     shards = ids_of_plan(arguments.plan)
-    funnel = read_funnel(arguments.results, shards)
+    of_round = arguments.results / folder_of_round(arguments.round)
+    funnel = read_funnel(arguments.results, shards, arguments.round)
     models = {role: json.loads(Path(path).read_text(encoding="utf-8")) for role, path in arguments.models.items()}
     cuts = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.calibrations]
     judge = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.judge or []]
@@ -101,14 +114,18 @@ def main() -> None:
             source: [ledgers["documents"].came_in, *(step.by_source[source] for step in shown)]
             for source, ledgers in funnel.by_source.items()
         },
-        checks=read_checks(arguments.results, shards),
+        rounds=read_rounds(arguments.results, shards, arguments.round, bool(judge)) if arguments.round > 1 else None,
+        checks=read_checks(of_round, shards),
         judge=judge_picture(*judge) if judge else None,
         perplexities=[picture(column, found) for column, found in surveyed.items()],
         curves=[curve(f"{role} model", facts) for role, facts in trained.items()],
         facts=facts,
-        samples=samples(arguments.results / "dataset" / "pairs.parquet", arguments.facts["samples"]),
+        used=used_and_planned(arguments.results, shards) if arguments.round == 1 else None,
+        samples=samples(of_round / "dataset" / "pairs.parquet", arguments.facts["samples"]),
     )
     arguments.output.write_text(page, encoding="utf-8")
+    speeds = [speed for path in arguments.speeds for speed in read_table(path)["speeds"]]
+    arguments.measured_speeds.write_text(as_yaml(measured(arguments.results, speeds, arguments.trains_on)), encoding="utf-8")
 
 
 if __name__ == "__main__":

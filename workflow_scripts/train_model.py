@@ -1,4 +1,6 @@
-"""train_label_model, train_chat_model: fine-tune the base model on seed pairs, inverted or forward; estimate_training: only ask if it fits."""
+"""train_label_model, train_chat_model, train_final_model: fine-tune the base model on seed pairs, inverted or forward, or on seed pairs and
+generated ones; estimate_training: only ask if it fits.
+"""
 
 import argparse
 import json
@@ -9,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kun.books.digests import digest, digest_of_file, digest_of_value
-from kun.books.tables import Row, read_rows
+from kun.books.tables import Row, count_rows, read_rows
 from kun.completions.fingerprint import model_fingerprint
 from kun.completions.requests import Message
 from kun.roles.prompt import read_prompt
@@ -17,11 +19,10 @@ from kun.settings.training import Run, Training
 from kun.training.card import write_card
 from kun.training.examples import Example, forward, grounded, inverted, is_grounded, tokenised
 from kun.training.memory import gigabytes_of_gpu, refusal, shape_of
-from kun.training.nll import measured, shuffled
-from kun.training.table import write_examples
+from kun.training.mixture import GENERATED, facts_of_mixture, mixed
 
 # What may change while a training is under way: it takes the same steps.
-NOT_OF_THE_STEPS = {"micro_batch", "gradient_checkpointing", "threads", "save_dtype", "label", "chat"}
+NOT_OF_THE_STEPS = {"micro_batch", "gradient_checkpointing", "threads", "save_dtype", "label", "chat", "final", "system_prompts"}
 ENDED = 143  # as a shell says of a program that SIGTERM ended
 
 
@@ -30,6 +31,8 @@ def conversations(arguments: argparse.Namespace) -> Callable[[Row], tuple[tuple[
     if arguments.role == "label":
         label_prompt = read_prompt(arguments.label_prompt, "text")
         return lambda pair: inverted(pair, label_prompt)
+    if arguments.role == "final":
+        return lambda pair: forward(pair, pair["system"])
     if arguments.settings.grounded:
         polish_prompt = read_prompt(arguments.polish_prompt, "text", "instruction")
         return lambda pair: grounded(pair, polish_prompt) if is_grounded(pair, arguments.settings.grounded) else forward(pair)
@@ -46,7 +49,11 @@ def tokenizer_of(base: dict[str, Any], trust_remote_code: bool) -> Any:
 
 
 def pairs_of(arguments: argparse.Namespace, held_out: bool) -> Iterator[Row]:
-    return (pair for pair in read_rows(arguments.seed) if pair["held_out"] == held_out)
+    pairs = read_rows(arguments.seed)
+    if arguments.role == "final":
+        generated = () if held_out else read_rows(arguments.generated, GENERATED)
+        pairs = mixed(list(pairs), generated, arguments.settings.system_prompts)
+    return (pair for pair in pairs if pair["held_out"] == held_out)
 
 
 class Fitting:
@@ -91,8 +98,10 @@ def train(arguments: argparse.Namespace) -> None:
 
     from kun.training.checkpoints import newest
     from kun.training.finetune import computes_in_bf16, finetune, load_model
+    from kun.training.nll import measured, shuffled
     from kun.training.processes import join
     from kun.training.saving import save_model, stored_dtype
+    from kun.training.table import write_examples
 
     processes = join()
     settings: Training = arguments.settings
@@ -155,11 +164,19 @@ def train(arguments: argparse.Namespace) -> None:
         return
 
     arguments.curve.write_text("".join(json.dumps(point) + "\n" for point in curve), encoding="utf-8")
+    of_final, asked_with = {}, {}
+    if arguments.role == "final":
+        prompts, generated = settings.system_prompts, arguments.generated
+        of_final = facts_of_mixture(
+            list(read_rows(arguments.seed)), read_rows(generated, GENERATED), count_rows(generated), prompts
+        )
+        asked_with = {"system": prompts.seed} if prompts.seed else {}
     facts = {
         "role": arguments.role,
         "base": base["name"],
         "base_fingerprint": base["fingerprint"],
         "seed": digest(*(pair["id"] for pair in read_rows(arguments.seed))),
+        **of_final,
         "pairs": len(examples),
         "held_out_pairs": len(held_out),
         "left_out_as_too_long": fitting.too_long,
@@ -178,7 +195,7 @@ def train(arguments: argparse.Namespace) -> None:
     }
     fingerprint = model_fingerprint(arguments.weights)
     write_card(arguments.weights / "README.md", facts, fingerprint)
-    description = {"path": str(arguments.weights), "fingerprint": fingerprint, "trained": facts}
+    description = {"path": str(arguments.weights), "fingerprint": fingerprint, **asked_with, "trained": facts}
     arguments.description.write_text(json.dumps(description, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     shutil.rmtree(work)
 
@@ -186,10 +203,14 @@ def train(arguments: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--role", choices=["label", "chat"], required=True, help="label: output → instruction · chat: instruction → output"
+        "--role",
+        choices=["label", "chat", "final"],
+        required=True,
+        help="label: output → instruction · chat: instruction → output · final: the same, of seed and generated pairs",
     )
     parser.add_argument("--base", type=Path, required=True, help="the base model's description, by locate_model")
     parser.add_argument("--seed", type=Path, required=True, help="pairs, by prepare_seed")
+    parser.add_argument("--generated", type=Path, help="pairs, by assemble; for the final model")
     parser.add_argument("--label-prompt", type=Path, help="the prompt that the label model is asked with")
     parser.add_argument("--polish-prompt", type=Path, help="the prompt of grounded pairs, where training.grounded asks for some")
     parser.add_argument("--settings", type=Training.model_validate_json, required=True, help="the training section, as JSON")

@@ -140,7 +140,12 @@ def test_what_other_changes_would_run(finished: Project, tmp_path: Path) -> None
     per_shard = {"check_answers": 4, "assemble": 1, "export": 1, "report": 1, "all": 1}
     assert after("workflow_scripts/kun/selection/answers.py", '"max_loop": (10,', '"max_loop": (20,') == per_shard
     assert after("workflow_scripts/kun/selection/answers.py", "# What other", "# What some other") == {}
-    assert after("workflow_scripts/kun/report/page.html.jinja", "<h1>", "<h1 >") == {"survey_perplexity": 1, "report": 1, "all": 1}
+    assert after("workflow_scripts/kun/report/page.html.jinja", "<h1>", "<h1 >") == {
+        "survey_perplexity": 1,
+        "survey_seed": 1,
+        "report": 1,
+        "all": 1,
+    }
     scored = after("config/prompts/score.jinja", "请判断", "请你判断")
     assert (scored["score"], scored["calibrate_judge"]) == (4, 1) and not {"label", "train_chat_model", "ingest"} & set(scored)
     chat = after("config/small.yaml", "chat:\n    epochs: 1", "chat:\n    epochs: 2")

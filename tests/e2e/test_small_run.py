@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -110,6 +111,10 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(finished: Project, tm
         stream.write(
             b'{"keys":"0123456789abcdef0123456789abcdef","answers":[{"text":"\xe5'
         )  # what a kill in the middle of a write leaves
+    status = [sys.executable, "workflow_scripts/status.py", "results"]
+    said = subprocess.run(status, cwd=project.folder, capture_output=True, text=True, check=True).stdout
+    row = next(line for line in said.splitlines() if line.startswith({"label": "labelled", "polish": "polished"}[stage]))
+    assert not row.split()[1].startswith("4/") and "4/4" in said and f"{stage}" in said.partition("Failed, by reason")[0]
 
     project.snakemake("--unlock")
     project.snakemake()

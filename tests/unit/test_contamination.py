@@ -290,3 +290,18 @@ def test_a_file_that_is_missing_or_empty_is_named(tmp_path):
         list(read_questions([BenchmarkFile(path=str(tmp_path / "没有.jsonl"))]))
     with pytest.raises(BadQuestions, match=r"there is no question in .*题\.jsonl"):
         list(read_questions([benchmark(tmp_path, "", " ")]))
+
+
+def test_a_folder_of_csv_is_a_benchmark(tmp_path: Path):
+    """CMMLU's own files."""
+    text = '\ufeff,Question,A,B,C,D,Answer\r\n0,"壁胸膜的分部，\n不包括",肋,肺,膈,顶,B\r\n1,,,,,,\r\n2,舌下神经核位于,间脑,延髓,中脑,脑桥,B\r\n'
+    (tmp_path / "anatomy.csv").write_text(text, encoding="utf-8")
+    (tmp_path / "arts.jsonl").write_text('{"Question": "谁画的"}\n', encoding="utf-8")
+    (tmp_path / "readme.txt").write_text("别的", encoding="utf-8")
+    assert list(read_questions([BenchmarkFile(path=str(tmp_path), field="Question")])) == [
+        Question("anatomy.csv", 2, "壁胸膜的分部，\n不包括"),
+        Question("anatomy.csv", 5, "舌下神经核位于"),
+        Question("arts.jsonl", 1, "谁画的"),
+    ]
+    with pytest.raises(BadQuestions, match=r"anatomy\.csv: there is no column 'query' in its first line; the columns are"):
+        list(read_questions([BenchmarkFile(path=str(tmp_path / "anatomy.csv"), field="query")]))

@@ -63,7 +63,20 @@ def test_the_environments_pin_what_the_lock_pins(root: Path) -> None:
 
 def test_the_chapters_depend_downwards_only(root: Path) -> None:
     """The map in docs/architecture.md: a folder of kun/ imports only those before it."""
-    order = ["settings", "books", "corpus", "signals", "selection", "completions", "roles", "training", "dataset", "report"]
+    order = [
+        "settings",
+        "books",
+        "corpus",
+        "signals",
+        "selection",
+        "completions",
+        "roles",
+        "training",
+        "evaluation",
+        "dataset",
+        "planning",
+        "report",
+    ]
     free = {"settings", "demo"}  # every folder may read the settings; the demo's material belongs to none
     for file in sorted((root / "workflow_scripts/kun").rglob("*.py")):
         folder = file.relative_to(root / "workflow_scripts/kun").parts[0]

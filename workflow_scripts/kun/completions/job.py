@@ -7,6 +7,7 @@ import atexit
 import json
 import signal
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -16,6 +17,7 @@ from kun.books.digests import digest_of_value
 from kun.completions.ask import ask
 from kun.completions.engines import load_engine
 from kun.completions.requests import Completion, Request
+from kun.completions.spent import Spent, Watched, device_of
 from kun.completions.store import Store
 from kun.settings.completions import Engine
 
@@ -44,12 +46,20 @@ def answered(
     batch: int | None = None,
     **engine_options: Any,
 ) -> Iterator[tuple[T, list[Completion]]]:
-    """Each record with the completions of its requests, in order. What came is kept also when the program is told to end."""
+    """Each record with the completions of its requests, in order. What came is kept also when the program is told to end.
+
+    A model that has learnt to answer after a system prompt (`system` in its description) is asked after it.
+    """
     model, settings = described_model(arguments), arguments.engine
+    if system := model.get("system"):
+        asked = ((record, [request.under(system) for request in requests]) for record, requests in asked)
     store = Store(arguments.store, {"settings": digest_of_value(settings.model_dump())})
+    spent = Spent()
 
     def load():
-        return load_engine(model, settings, arguments.trust_remote_code, store, arguments.gpus, **engine_options)
+        began = time.monotonic()
+        engine = load_engine(model, settings, arguments.trust_remote_code, store, arguments.gpus, **engine_options)
+        return Watched(engine, spent, began)
 
     atexit.register(store.close)  # for an error in what is done with the answers
     signal.signal(signal.SIGTERM, _end)
@@ -57,6 +67,14 @@ def answered(
         yield from ask(asked, model["fingerprint"], store, load, batch or settings.batch, arguments.name, total)
     finally:
         store.close()
+        if spent.answers and (segment := store.own_segment()):
+            facts = {
+                "engine": settings.name,
+                "device": device_of(settings.name),
+                "gpus": arguments.gpus,
+                "threads": settings.threads,
+            }
+            spent.write(segment, {**facts, "model": model.get("path")})
 
 
 def _end(number: int, frame: FrameType | None) -> None:

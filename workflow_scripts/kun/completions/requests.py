@@ -1,7 +1,7 @@
 """What is asked of a language model and what comes back, independent of any engine."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from math import isfinite
 from typing import Literal
 
@@ -81,6 +81,13 @@ class Request:
     decoding: Generate | Choose | Read
     candidate: int = 0
     shown: Shown | None = field(default=None, compare=False)
+
+    def under(self, system: str) -> "Request":
+        """The same question after a system message."""
+        before, shown = Message("system", system), self.shown
+        if shown:
+            shown = Shown(shown.text, lambda text: (before, *self.shown.messages(text)))
+        return replace(self, messages=(before, *self.messages), shown=shown)
 
     def key(self, model_fingerprint: str) -> str:
         """Identity of the question: model, prompt, decoding and candidate. Equal keys have equal answers, whichever record asks; where a

@@ -59,6 +59,10 @@ class Store:
         with self._lock:
             return len(self._known) + len(self._failed) + len(self._waiting)
 
+    def own_segment(self) -> Path | None:
+        """What this process writes to; None where it has written nothing."""
+        return self.segments[self._own] if self._own is not None else None
+
     def read(self, keys: Iterable[str]) -> dict[str, Completion]:
         """The answers that are known among those to `keys`."""
         keys = list(dict.fromkeys(keys))

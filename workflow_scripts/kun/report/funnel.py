@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kun.books.ledger import CHAIN, Ledger, total
+from kun.books.rounds import folder_of_stage
 from kun.books.stage import ledger_path
 
 TITLES = {
@@ -37,11 +38,10 @@ class Funnel:
     tokens: dict[str, dict[str, int]]  # stage -> prompt and output tokens
 
 
-def read_funnel(results: Path, shards: list[str]) -> Funnel:
-    """All ledgers of the shards and of the dataset, summed."""
-    ledgers = {
-        folder: {shard: Ledger.read(ledger_path(results / folder / f"{shard}.parquet")) for shard in shards} for folder in CHAIN
-    }
+def read_funnel(results: Path, shards: list[str], number: int = 1) -> Funnel:
+    """All ledgers of the shards and of the dataset, summed, in the round of this number."""
+    folders = {stage: folder_of_stage(results, stage, number) for stage in (*CHAIN, "dataset")}
+    ledgers = {stage: {shard: Ledger.read(ledger_path(folders[stage] / f"{shard}.parquet")) for shard in shards} for stage in CHAIN}
     sources = list(dict.fromkeys(shard.split("/")[0] for shard in shards))
     by_source = {
         source: {
@@ -55,7 +55,7 @@ def read_funnel(results: Path, shards: list[str]) -> Funnel:
         for folder in CHAIN
         if folder != "signals"  # measuring keeps every record
     ]
-    dataset = Ledger.read(ledger_path(results / "dataset" / "pairs.parquet"))
+    dataset = Ledger.read(ledger_path(folders["dataset"] / "pairs.parquet"))
     tokens = {
         folder: {
             kind: sum(ledger.notes.get(kind, 0) for ledger in ledgers[folder].values())

@@ -34,6 +34,7 @@ class Judge:
             prompt.read_bytes(),
             settings.target,
             digest_of_value([[*pair] for pair in settings.worth().items()]),
+            *([model["system"]] if model.get("system") else []),
         )
 
     def request(self, row: Row) -> Request:

@@ -1,7 +1,9 @@
-"""A benchmark's questions out of its file: one field of each line, and where it stands. Knows nothing of how they are looked for."""
+"""A benchmark's questions out of its files: one field of each record, and where it stands. Knows nothing of how they are looked for."""
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 
 import orjson
@@ -9,6 +11,7 @@ import orjson
 from kun.settings.selection import BenchmarkFile
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+ENDINGS = (".csv", ".jsonl")
 
 
 @dataclass(frozen=True)
@@ -22,19 +25,52 @@ class BadQuestions(SystemExit):
     """A benchmark's file is not what the settings say. Ends a program with a message naming file, line and what stands there."""
 
 
+def question_files(named: str) -> list[Path]:
+    """The file that is named, or the files of a folder, by name. Raises BadQuestions for a folder without any."""
+    path = Path(named).expanduser()
+    if not path.is_dir():
+        return [path]
+    files = sorted(found for found in path.iterdir() if found.suffix.lower() in ENDINGS)
+    if not files:
+        raise BadQuestions(f"there is no file of questions ({', '.join(ENDINGS)}) in {path}")
+    return files
+
+
 def read_questions(files: list[BenchmarkFile]) -> Iterator[Question]:
     """All questions, in the order of the files and their lines. Raises BadQuestions."""
     for file in files:
-        path = Path(file.path).expanduser()
-        try:
-            lines = path.read_bytes().removeprefix(BYTE_ORDER_MARK).splitlines()
-        except OSError as error:
-            raise BadQuestions(f"decontamination.benchmarks: cannot read {path}: {error.strerror}") from None
-        if not any(map(bytes.strip, lines)):
-            raise BadQuestions(f"decontamination.benchmarks: there is no question in {path}")
-        for number, line in enumerate(lines, start=1):
-            if line.strip():
-                yield Question(path.name, number, _question(line, file.field, f"{path}:{number}"))
+        for path in question_files(file.path):
+            try:
+                data = path.read_bytes().removeprefix(BYTE_ORDER_MARK)
+            except OSError as error:
+                raise BadQuestions(f"decontamination.benchmarks: cannot read {path}: {error.strerror}") from None
+            if not data.strip():
+                raise BadQuestions(f"decontamination.benchmarks: there is no question in {path}")
+            yield from _of_csv(path, data, file.field) if path.suffix.lower() == ".csv" else _of_lines(path, data, file.field)
+
+
+def _of_lines(path: Path, data: bytes, field: str) -> Iterator[Question]:
+    for number, line in enumerate(data.splitlines(), start=1):
+        if line.strip():
+            yield Question(path.name, number, _question(line, field, f"{path}:{number}"))
+
+
+def _of_csv(path: Path, data: bytes, field: str) -> Iterator[Question]:
+    """The field is a column; upper and lower case of its name do not count."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadQuestions(f"{path}: not UTF-8 at byte {error.start}; convert it (iconv -f gb18030 -t utf-8)") from None
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))
+    rows = csv.reader(StringIO(text, newline=""))
+    names = [name.strip().lower() for name in next(rows)]
+    if field.lower() not in names:
+        raise BadQuestions(f"{path}: there is no column {field!r} in its first line; the columns are {', '.join(map(repr, names))}")
+    place, line = names.index(field.lower()), rows.line_num
+    for cells in rows:
+        number, line = line + 1, rows.line_num
+        if len(cells) > place and cells[place].strip():
+            yield Question(path.name, number, cells[place])
 
 
 def _question(line: bytes, field: str, where: str) -> str:

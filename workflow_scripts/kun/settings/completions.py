@@ -19,7 +19,7 @@ class Vllm(Section):
     )
 
 
-Role = Literal["label", "point", "answer", "causal"]
+Role = Literal["label", "point", "answer", "final", "causal"]
 # No name and password in it: settings are printed, and kept in the workflow's records.
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^/@\s]+(/[^@\s]*)?$")]
 
@@ -27,7 +27,8 @@ Address = Annotated[str, StringConstraints(pattern=r"^https?://[^/@\s]+(/[^@\s]*
 class OpenAI(Section):
     servers: list[Address] | dict[Role, list[Address]] = Field(
         [],
-        description="base addresses, as http://node7:8000/v1: a list for all models, or {label: […], point: […], answer: […], causal: […]}. "
+        description="base addresses, as http://node7:8000/v1: a list for all models, or {label: […], point: […], answer: […], causal: […]}, "
+        "and final for the judge of a second round. "
         "A key, where one is needed, stands in the environment variable KUN_OPENAI_KEY or OPENAI_API_KEY, never here",
     )
     model: str | dict[Role, str] | None = Field(

@@ -134,8 +134,8 @@ def _missing(settings: Settings) -> Iterator[str]:
     for name in settings.perplexity.kenlm.sources_of_reference():
         if name not in names:
             yield f"perplexity.kenlm.reference: there is no source {name!r}; known: {', '.join(names) or 'none'}"
-    if settings.models.trained_roles() and not settings.models.base:
-        yield f"models.base: needed, because the model for {' and '.join(settings.models.trained_roles())} is to be trained"
+    if settings.trained() and not settings.models.base:
+        yield f"models.base: needed, because the model for {' and '.join(settings.trained())} is to be trained"
     kenlm = settings.perplexity.kenlm
     own = {Path(name).resolve() for name in kenlm.reference} & {Path(name).resolve() for name in kenlm.cut.files()}
     for name in sorted(own):
@@ -171,8 +171,23 @@ def _unserved(settings: Settings) -> Iterator[str]:
     for role in ("label", "point", "answer", *(["causal"] if causal else [])):
         if not servers.of_role(role).servers:
             yield f"engine.openai.servers: name at least one for {role}, as http://node7:8000/v1"
+    if settings.iterations > 1:
+        yield from _unserved_judge(settings)
     if causal and servers.prompts == "chat":
         yield "engine.openai.prompts: perplexity.measures names causal, which needs tokens"
+
+
+def _unserved_judge(settings: Settings) -> Iterator[str]:
+    """What a second round's judge would be mistaken for: a server is believed about the model that it has."""
+    servers = settings.engine.openai
+    if settings.iterations > 2:
+        yield "iterations: with `engine.name: openai` at most 2; a server cannot have the final models of several rounds under one name"
+    named = [part for part in (servers.servers, servers.model) if isinstance(part, dict)]
+    if not any("final" in part for part in named) or not servers.of_role("final").servers:
+        yield (
+            "engine.openai.servers: the judge of the second round is a model of its own, so name its servers apart, as `final: […]`, or "
+            "`model: {final: …}` where the same servers have it"
+        )
 
 
 def _files(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -191,11 +206,14 @@ def _files(settings: Settings) -> Iterator[tuple[str, str]]:
             yield f"perplexity.{name}.cut.percentile_of[{number}]", file
     for number, benchmark in enumerate(settings.decontamination.benchmarks):
         yield f"decontamination.benchmarks[{number}].path", benchmark.path
+    for key in ("questions", "shots_from"):
+        for number, name in enumerate(getattr(settings.evaluation, key)):
+            yield f"evaluation.{key}[{number}]", name
     causal, models = settings.perplexity.causal.model, settings.models
     if causal and not is_hub_id(causal):
         yield "perplexity.causal.model", causal
     needed = {"label": models.label, "point": models.point, "answer": models.answer}
-    if models.trained_roles():
+    if settings.trained():
         needed["base"] = models.base
         for number, name in enumerate(settings.seed.files):
             yield f"seed.files[{number}]", name
@@ -208,5 +226,7 @@ def _files(settings: Settings) -> Iterator[tuple[str, str]]:
         yield "models.chat_template", models.chat_template
     for number, name in enumerate(settings.score.files_of_labels()):
         yield f"score.labelled[{number}]", name
+    for number, name in enumerate(settings.plan.speeds):
+        yield f"plan.speeds[{number}]", name
     for role in ("label", "score", "polish"):
         yield f"{role}.prompt", getattr(settings, role).prompt

@@ -34,8 +34,8 @@ class Duplicates(Section):
 
 
 class BenchmarkFile(Section):
-    path: str = Field(description="a file of questions, .jsonl")
-    field: str = Field("question", description="the field that holds the question")
+    path: str = Field(description="a file of questions, .jsonl or .csv, or a folder of them")
+    field: str = Field("question", description="the field that holds the question; a CSV column in any case")
 
 
 class Decontamination(Section):

@@ -5,13 +5,40 @@ from typing import Literal
 from pydantic import Field
 
 from kun.settings.base import Section
+from kun.settings.selection import Duplicates
 
 
 class Seed(Section):
     files: list[str] = Field(
         ["config/demo/seed.jsonl"],
-        description="alpaca JSON lines: instruction, input (may be empty), output; Kun used about 10,000 pairs",
+        description="alpaca, ShareGPT, messages or prompt and completion, told record by record; lines, a JSON array or Parquet, "
+        "also packed (docs/seed.md). The first file to hold an instruction owns it. Kun used about 10,000 pairs",
     )
+    turns: Literal["first", "all"] = Field(
+        "first",
+        description="of a dialogue: its first turn, or each turn as a pair of its own, without what came before it; "
+        "turns that refer back are dropped",
+    )
+    min_instruction: int = Field(4, ge=1, description="shorter instructions are dropped, in characters")
+    min_output: int = Field(
+        4, ge=1, description="shorter outputs are dropped, in characters: the label model cannot tell what they answer"
+    )
+    max_characters: int = Field(
+        8000, ge=16, description="longer pairs are dropped, instruction and output together; max_tokens is the exact limit"
+    )
+    min_han_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="least share of Han characters among the letters of that side of a pair which has more of them: "
+        "a Chinese instruction may well be answered in English or code",
+    )
+    wrappers: Literal["drop", "strip"] = Field(
+        "drop",
+        description="pairs with what a prompt template left (### Response:, <|im_start|>): drop them, or strip it where it stands "
+        "at the beginning or end and drop only those with more of it",
+    )
+    duplicates: Duplicates = Field(Duplicates(similarity=0.7), description="instructions that occur again, in later pairs")
     held_out: float = Field(
         0.05, ge=0, lt=0.5, description="share of the pairs kept out of training, to measure on; chosen by content"
     )
@@ -19,7 +46,7 @@ class Seed(Section):
 
 
 class Run(Section):
-    epochs: float = Field(gt=0, description="passes over the seed pairs")
+    epochs: float = Field(gt=0, description="passes over the pairs")
     learning_rate: float = Field(1e-5, gt=0, description="the peak; falls as training.schedule says")
 
 
@@ -31,9 +58,26 @@ class Lora(Section):
     )
 
 
+class SystemPrompts(Section):
+    seed: str | None = Field(
+        None,
+        min_length=1,
+        description="stands before seed pairs, and before every question that the final model is asked; null: none",
+    )
+    generated: str | None = Field(None, min_length=1, description="stands before generated pairs; null: none")
+
+
 class Training(Section):
     label: Run = Field(Run(epochs=6), description="label model: output → instruction (Kun: 6 epochs, 1e-5)")
     chat: Run = Field(Run(epochs=4), description="primary chat model: instruction → output (Kun: 4 epochs, 1e-5)")
+    final: Run = Field(
+        Run(epochs=4),
+        description="final chat model: the base trained on seed and generated pairs; made by `snakemake final`, and between two rounds",
+    )
+    system_prompts: SystemPrompts = Field(
+        SystemPrompts(),
+        description="system prompts by which the final model tells seed pairs from generated ones, as Humpback's did; not in Kun",
+    )
     grounded: float = Field(
         0.0,
         ge=0,

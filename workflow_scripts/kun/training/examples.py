@@ -13,9 +13,10 @@ from kun.roles.prompt import ask_with
 Example = dict[str, list[int]]  # input_ids, labels
 
 
-def forward(pair: Row) -> tuple[tuple[Message, ...], str]:
-    """The primary chat model: instruction → output."""
-    return (Message("user", pair["instruction"]),), pair["output"]
+def forward(pair: Row, system: str | None = None) -> tuple[tuple[Message, ...], str]:
+    """The primary chat model: instruction → output; the final one, with a system message where it learns to tell pairs by it."""
+    before = (Message("system", system),) if system else ()
+    return (*before, Message("user", pair["instruction"])), pair["output"]
 
 
 def grounded(pair: Row, polish_prompt: Template) -> tuple[tuple[Message, ...], str]:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from datasets import Dataset
 from peft import LoraConfig, get_peft_model
+from torch.distributed.fsdp import FSDPModule
 from torch.distributed.tensor import DTensor
 from torch.utils.data import DataLoader
 from transformers import AutoModelForCausalLM, PrinterCallback, TrainerCallback
@@ -116,6 +117,7 @@ def finetune(
         report_to="none",
         disable_tqdm=True,
     )
+    let_go(model)
     torch.use_deterministic_algorithms(True, warn_only=torch.cuda.is_available())
     curve = list(checkpoint.note["curve"]) if checkpoint else []
     trainer = _PlannedTrainer(
@@ -259,6 +261,14 @@ class _Kept(TrainerCallback):
             self.since = time.monotonic()
         if ended:
             raise Ended(step, steps)
+
+
+def let_go(model: torch.nn.Module) -> None:
+    """Puts weights that FSDP2 still holds whole after a forward pass (the head's) back to this process's part: an optimiser made while they
+    are whole would change copies that nobody looks at."""
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
 
 
 def to_keep(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
