@@ -5,6 +5,7 @@ SLURM_CONF from the environment. Only root can start it, and only where no other
 """
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -71,6 +72,7 @@ class Step:
     """A step of a job, as its task saw it: seconds since the epoch, and CUDA_VISIBLE_DEVICES."""
 
     job: str
+    name: str  # batch: the job's script, which runs as long as the job
     began: float
     ended: float
     partition: str
@@ -107,7 +109,11 @@ class Cluster:
     def start(self) -> None:
         self._configure()
         munged = ["munged", "--force", f"--key-file={self.home}/munge.key", f"--socket={self.home}/munge.socket"]
-        munged += [f"--pid-file={self.home}/munged.pid", f"--log-file={self.home}/munged.log", f"--seed-file={self.home}/munge.seed"]
+        munged += [
+            f"--pid-file={self.home}/munged.pid",
+            f"--log-file={self.home}/munged.log",
+            f"--seed-file={self.home}/munge.seed",
+        ]
         _run("/usr/sbin/" + munged[0], *munged[1:])
         _wait(lambda: _succeeds("munge", "-n", "-S", f"{self.home}/munge.socket"), "munge answers", self.home)
         self.start_controller()
@@ -154,7 +160,7 @@ class Cluster:
             else:
                 ended[job, step] = float(seconds)
         return [
-            Step(job, float(seconds), ended.get((job, step), float(seconds)), partition, tuple(devices.strip("-").split(",")))
+            Step(job, step, float(seconds), ended.get((job, step), float(seconds)), partition, tuple(re.findall(r"\d+", devices)))
             for (job, step), (seconds, partition, devices) in began.items()
         ]
 
