@@ -62,14 +62,14 @@ class Run:
     def says(self) -> str:
         return self.log.read_text(encoding="utf-8")
 
-    def wait_for(self, what: Callable[[], bool], seconds: float = 300) -> None:
+    def wait_for(self, what: Callable[[], bool], seconds: float = 1200) -> None:
         until = time.monotonic() + seconds
         while not what():
             assert self.process.poll() is None and time.monotonic() < until, self.says()[-6000:]
             time.sleep(0.2)
 
     def finish(self) -> None:
-        assert self.process.wait(timeout=400) == 0, self.says()[-6000:]
+        assert self.process.wait(timeout=1800) == 0, self.says()[-6000:]
 
     def kill(self) -> None:
         os.killpg(self.process.pid, signal.SIGKILL)
