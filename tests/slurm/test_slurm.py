@@ -3,6 +3,7 @@ the CPU, but jobs ask for a GPU each and are given one. One cluster and few runs
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,8 +73,9 @@ class Run:
         assert self.process.wait(timeout=1800) == 0, self.says()[-6000:]
 
     def kill(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
     def finished(self) -> Counter[str]:
         """How often each rule was reported as finished."""
@@ -84,19 +86,33 @@ class Run:
         return re.search(r"SLURM run ID: (\S+)", self.says())[1]
 
 
+@pytest.fixture
+def run_in() -> Iterator[Callable[[Path], Run]]:
+    """What starts a run in a folder; none outlives its test."""
+    runs: list[Run] = []
+
+    def started(folder: Path) -> Run:
+        runs.append(Run(folder))
+        return runs[-1]
+
+    yield started
+    for run in runs:
+        run.kill()
+
+
 def adapted(folder: Path) -> None:
     """The one file that a site adapts."""
     (folder / "profiles/slurm/site.yaml").write_text(yaml.safe_dump(SITE), encoding="utf-8")
 
 
 def test_a_cancelled_job_and_one_that_lacks_memory_are_submitted_again_with_more(
-    cluster: Cluster, root: Path, fresh: Project, tmp_path: Path
+    cluster: Cluster, run_in: Callable[[Path], Run], root: Path, tmp_path: Path
 ) -> None:
-    (tmp_path / "profiles").symlink_to(fresh.path("profiles"))
-    (tmp_path / "slurm").symlink_to("profiles/slurm")
-    adapted(fresh.folder)
+    shutil.copytree(root / "profiles", tmp_path / "profiles")
+    (tmp_path / "slurm").symlink_to((root / "slurm").readlink())
+    adapted(tmp_path)
     (tmp_path / "Snakefile").write_bytes((root / "tests/slurm/small.smk").read_bytes())
-    run = Run(tmp_path)
+    run = run_in(tmp_path)
     run.finish()
     first, second = (tmp_path / "cancelled.jobs").read_text().split()
     assert cluster.states()[first] == "CANCELLED" and cluster.states()[second] == "COMPLETED"
@@ -109,7 +125,7 @@ def test_a_cancelled_job_and_one_that_lacks_memory_are_submitted_again_with_more
 
 
 def test_a_run_with_a_restarted_controller_and_a_killed_snakemake_makes_the_local_runs_bytes(
-    cluster: Cluster, fresh: Project, finished: Project, tmp_path: Path
+    cluster: Cluster, run_in: Callable[[Path], Run], fresh: Project, finished: Project, tmp_path: Path
 ) -> None:
     project = fresh.copied_to(tmp_path / "我的 项目")
     adapted(project.folder)
@@ -117,7 +133,7 @@ def test_a_run_with_a_restarted_controller_and_a_killed_snakemake_makes_the_loca
     project.path("config/config.yaml").write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
     earlier = set(cluster.states())
 
-    first = Run(project.folder)
+    first = run_in(project.folder)
     first.wait_for(lambda: any(project.path("results/completions/label").rglob("*.jsonl")))
     cluster.stop_controller()
     time.sleep(2)
@@ -132,7 +148,7 @@ def test_a_run_with_a_restarted_controller_and_a_killed_snakemake_makes_the_loca
         assert time.monotonic() < until
         time.sleep(0.2)
     project.snakemake("--unlock")
-    second = Run(project.folder)
+    second = run_in(project.folder)
     second.finish()
 
     assert project.dataset() == finished.dataset()
