@@ -1,5 +1,6 @@
 # What every chapter uses: the checked settings, the shard plan, where things are, and what a rule's params hold. No rule stands here.
 
+import gc
 import json
 import os
 import sys
@@ -10,6 +11,9 @@ SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
 sys.path.insert(0, str(SCRIPTS))
 # Commands find the programs and the Python that runs Snakemake; a conda environment, where one is used, still comes first.
 os.environ.update(KUN_SCRIPTS=str(SCRIPTS), PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.getenv('PATH', '')}")
+
+# All of a graph of thousands of jobs is in use: to look for garbage in it again and again takes a fifth of the time that planning takes.
+gc.set_threshold(50_000, 20, 50)
 
 from snakemake.exceptions import WorkflowError
 
