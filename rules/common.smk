@@ -225,7 +225,7 @@ def descriptions_of_all_models(wildcards):
 
 def page_of_seed():
     """The survey of the seed pairs, where a model is trained on them."""
-    return [] if len(GIVEN) == len(models_of_roles()) else [RESULTS / "report/seed.html"]
+    return [RESULTS / "report/seed.html"] if SETTINGS.trained() else []
 
 
 # What a rule's params hold: exactly the settings it uses, so that a change reruns no more than it must
@@ -318,6 +318,25 @@ def settings_of_training(role):
     return SETTINGS.training.model_dump_json(exclude=others)
 
 
+def settings_of_role(wildcards):
+    return settings_of_training(wildcards.role)
+
+
+def prompts_of_training(wildcards):
+    return [SETTINGS.label.prompt] if wildcards.role == "label" else polish_prompt_of_training()
+
+
+def options_of_training(role):
+    """What train_model.py is told beside the role."""
+    if role == "label":
+        return ["--label-prompt", SETTINGS.label.prompt]
+    return ["--polish-prompt", SETTINGS.polish.prompt] if SETTINGS.training.grounded else []
+
+
+def task_of_training(wildcards):
+    return options_of_training(wildcards.role)
+
+
 def polish_prompt_of_training():
     """The chat model learns this prompt only where some of its pairs are grounded."""
     return [SETTINGS.polish.prompt] if SETTINGS.training.grounded else []
@@ -400,6 +419,8 @@ COUNTING = RESULTS / f"models/given/{SETTINGS.models.tokenizer_role()}.tokenizer
 PILOT = RESULTS / "pilot"
 # A cut that is taken of the corpus's scores is taken of the pilot's; others are what they are. A budget says nothing of a pilot, so half stays.
 PILOT_CUT = CUTS["score"].model_copy(update={"budget": None, "low_percentile": 50}) if CUTS["score"].budget else CUTS["score"]
+# The first round's judge is who a pilot asks.
+LABELS_OF_PILOT = [RESULTS / "judge/scores.ledger.json"] if CUTS["score"].precision is not None else []
 
 
 def of_pilot(folder, ending=".parquet"):
@@ -419,6 +440,25 @@ def memory_of_model_job(wildcards, attempt):
 
 def minutes_of_model_job(wildcards, attempt):
     return SETTINGS.resources.minutes * 2 ** (attempt - 1)
+
+
+GPUS_TRAINING = SETTINGS.resources.gpus_training * SETTINGS.resources.nodes_training
+os.environ["KUN_LAUNCH"] = (
+    f"--processes {SETTINGS.resources.gpus_training} --nodes {SETTINGS.resources.nodes_training}"
+    f" --checkpoint-minutes {SETTINGS.resources.checkpoint_minutes:g}"
+)
+
+
+def estimate_of(role):
+    """The reckoning that a training waits for, where the GPUs' memory is told."""
+    return [RESULTS / f"models/{role}/memory.json"] if GPUS_TRAINING and SETTINGS.resources.gpu_gigabytes else []
+
+
+def resources_of_training():
+    """GPUs of all nodes together. One task starts the processes of a node; over several nodes srun does, so the job must not be in it."""
+    nodes = SETTINGS.resources.nodes_training
+    several = {"nodes": nodes, "tasks": nodes, "mpi": "srun"} if nodes > 1 else {}
+    return {"gpu": GPUS_TRAINING, **({"tasks_per_gpu": 0} if GPUS_TRAINING > 1 else {}), **several}
 
 
 def memory_of_small_job(wildcards, attempt):

@@ -91,14 +91,53 @@ rule survey_seed:
         " --name {params.name:q} --survey {output.survey:q} --page {output.page:q} 2>&1 | tee {log:q}"
 
 
-rule train_label_model:
+# Asked on a node without a GPU, so that a training that cannot be is refused before it waits in a queue.
+rule estimate_training:
     input:
         base=RESULTS / "models/given/base.json",
         ledger=RESULTS / "seed/pairs.ledger.json",
         seed=ancient(RESULTS / "seed/pairs.parquet"),
+        prompt=prompts_of_training,
+    output:
+        RESULTS / "models/{role}/memory.json",
+    log:
+        RESULTS / "logs/estimate_training/{role}.log",
+    benchmark:
+        RESULTS / "benchmarks/estimate_training/{role}.tsv"
+    conda:
+        "../envs/kun.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_small_job,
+        runtime=60,
+    params:
+        code=code_digest("train_model.py"),
+        task=task_of_training,
+        settings=settings_of_role,
+        max_tokens=SETTINGS.seed.max_tokens,
+        trust=TRUST,
+        gpus=GPUS_TRAINING,
+        gigabytes=SETTINGS.resources.gpu_gigabytes,
+    message:
+        "Reckon what the training of the {wildcards.role} model needs of a GPU"
+    shell:
+        'python "$KUN_SCRIPTS/train_model.py" --role {wildcards.role} {params.task:q} --base {input.base:q} --seed {input.seed:q}'
+        " --settings {params.settings:q} --max-tokens {params.max_tokens} {params.trust} --gpus {params.gpus}"
+        " --gpu-gigabytes {params.gigabytes} --estimate {output:q} 2>&1 | tee {log:q}"
+
+
+# Where a training was ended, its checkpoints lie beside the weights, and the next one goes on from there. How many processes there are
+# and how often they keep what they have is no part of what is made: it comes by KUN_LAUNCH, and changing it trains nothing anew.
+rule train_label_model:
+    input:
+        base=RESULTS / "models/given/base.json",
+        ledger=RESULTS / "seed/pairs.ledger.json",
+        estimate=estimate_of("label"),
+        seed=ancient(RESULTS / "seed/pairs.parquet"),
         prompt=SETTINGS.label.prompt,
     output:
         weights=directory(RESULTS / "models/label/weights"),
+        curve=RESULTS / "models/label/training.jsonl",
         description=RESULTS / "models/label/model.json",
     log:
         RESULTS / "logs/train_label_model.log",
@@ -108,31 +147,33 @@ rule train_label_model:
         "../envs/kun.yaml"
     threads: SETTINGS.training.threads
     resources:
+        **resources_of_training(),
         mem_mb=memory_of_model_job,
         runtime=minutes_of_model_job,
-        gpu=SETTINGS.resources.gpus_training,
     params:
         code=code_digest("train_model.py"),
-        task=["label", "--label-prompt", SETTINGS.label.prompt],
+        task=["label", *options_of_training("label")],
         settings=settings_of_training("label"),
         max_tokens=SETTINGS.seed.max_tokens,
         trust=TRUST,
     message:
         "Train the label model on inverted seed pairs"
     shell:
-        'python "$KUN_SCRIPTS/train_model.py" --role {params.task:q} --base {input.base:q} --seed {input.seed:q}'
+        'python "$KUN_SCRIPTS/launch_training.py" $KUN_LAUNCH --role {params.task:q} --base {input.base:q} --seed {input.seed:q}'
         " --settings {params.settings:q} --max-tokens {params.max_tokens} {params.trust}"
-        " --weights {output.weights:q} --description {output.description:q} 2>&1 | tee {log:q}"
+        " --weights {output.weights:q} --curve {output.curve:q} --description {output.description:q} 2>&1 | tee {log:q}"
 
 
 use rule train_label_model as train_chat_model with:
     input:
         base=RESULTS / "models/given/base.json",
         ledger=RESULTS / "seed/pairs.ledger.json",
+        estimate=estimate_of("chat"),
         seed=ancient(RESULTS / "seed/pairs.parquet"),
         prompt=polish_prompt_of_training(),
     output:
         weights=directory(RESULTS / "models/chat/weights"),
+        curve=RESULTS / "models/chat/training.jsonl",
         description=RESULTS / "models/chat/model.json",
     log:
         RESULTS / "logs/train_chat_model.log",
@@ -140,7 +181,7 @@ use rule train_label_model as train_chat_model with:
         RESULTS / "benchmarks/train_chat_model.tsv"
     params:
         code=code_digest("train_model.py"),
-        task=["chat", *(["--polish-prompt", SETTINGS.polish.prompt] if SETTINGS.training.grounded else [])],
+        task=["chat", *options_of_training("chat")],
         settings=settings_of_training("chat"),
         max_tokens=SETTINGS.seed.max_tokens,
         trust=TRUST,
@@ -158,13 +199,17 @@ use rule train_label_model as train_final_model with:
         generated=ancient(RESULTS / "{round}dataset/pairs.parquet"),
     output:
         weights=directory(RESULTS / "{round}models/final/weights"),
+        curve=RESULTS / "{round}models/final/training.jsonl",
         description=RESULTS / "{round}models/final/model.json",
     log:
         RESULTS / "logs/{round}train_final_model.log",
     benchmark:
         RESULTS / "benchmarks/{round}train_final_model.tsv"
     params:
+        code=code_digest("train_model.py"),
         task=task_of_final_model,
         settings=settings_of_training("final"),
+        max_tokens=SETTINGS.seed.max_tokens,
+        trust=TRUST,
     message:
         "Train the final chat model on seed pairs and the pairs of {wildcards.round}dataset"

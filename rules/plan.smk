@@ -59,7 +59,7 @@ rule pilot:
         point=model_of("point"),
         answer=model_of("answer"),
         prompts=[SETTINGS.label.prompt, SETTINGS.score.prompt, SETTINGS.polish.prompt],
-        labels=labels_of_cut(),
+        labels=LABELS_OF_PILOT,
     output:
         labelled=of_pilot("labelled"),
         scored=of_pilot("scored"),
@@ -84,7 +84,7 @@ rule pilot:
         engines=[engine_of("label"), engine_of("point"), engine_of("answer")],
         trust=TRUST,
         cut=PILOT_CUT.model_dump_json(),
-        labelled=[f"--labelled={JUDGED}"] if labels_of_cut() else [],
+        labelled=[f"--labelled={RESULTS / 'judge/scores.parquet'}"] if LABELS_OF_PILOT else [],
         folder=pilot_folder,
         shards=plan_as_json([Shard("pilot", "pilot", "jsonl", "utf-8", ())]),
         store=[str(RESULTS / "completions" / stage / "_pilot/pilot") for stage in ("label", "score", "polish")],

@@ -28,19 +28,21 @@ def samples(pairs: Path, count: int) -> list[Row]:
     return heapq.nsmallest(count, read_rows(pairs, columns), key=lambda row: row["id"])
 
 
-def curve(title: str, trained: dict[str, Any]) -> dict[str, Any]:
-    """A training's loss as points of a 400 × 150 picture."""
-    losses = [point["loss"] for point in trained["curve"]]
+def curve(title: str, trained: dict[str, Any], points: Path) -> dict[str, Any]:
+    """A training's loss (train_model.py's curve) as points of a 400 × 150 picture."""
+    losses = [json.loads(line)["loss"] for line in points.read_text(encoding="utf-8").splitlines()]
     low, high = min(losses), max(losses)
     width = 400 / max(1, len(losses) - 1)
-    points = " ".join(
+    line = " ".join(
         f"{place * width:.1f},{145 - 140 * (loss - low) / ((high - low) or 1):.1f}" for place, loss in enumerate(losses)
     )
-    held_out = trained["held_out"]
+    before, after = trained["held_out"]["before"], trained["held_out"]["after"]
     words = f"{trained['pairs']} pairs, {trained['epochs']:g} epochs, {trained['steps']} steps, learning rate {trained['learning_rate']:g}"
-    if held_out["before"] is not None:
-        words += f"; {trained['held_out_pairs']} held-out pairs: {held_out['before']:.3f} → {held_out['after']:.3f} nats a token"
-    return {"title": title, "words": words, "points": points, "top": f"{high:.2f}", "bottom": f"{low:.2f}"}
+    if before["nll"] is not None and after["nll"] is not None:
+        words += f"; {after['pairs']} held-out pairs: {before['nll']:.3f} → {after['nll']:.3f} nats a token"
+    if before["gap"] is not None and after["gap"] is not None:
+        words += f"; likelier after their own text than after another's by {before['gap']:.3f} → {after['gap']:.3f}"
+    return {"title": title, "words": words, "points": line, "top": f"{high:.2f}", "bottom": f"{low:.2f}"}
 
 
 def _cuts(made: dict[str, Any]) -> str:
@@ -94,7 +96,11 @@ def main() -> None:
     cuts = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.calibrations]
     judge = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.judge or []]
     surveyed = json.loads(arguments.survey.read_text(encoding="utf-8"))
-    trained = {model["trained"]["role"]: model["trained"] for model in models.values() if "trained" in model}
+    trained = {
+        model["trained"]["role"]: (model["trained"], Path(path).with_name("training.jsonl"))
+        for model, path in zip(models.values(), arguments.models.values(), strict=True)
+        if "trained" in model
+    }
     facts = [
         *arguments.facts["facts"].items(),
         *((f"{cut['column'].replace('_', ' ')} cut", _cuts(cut)) for cut in cuts),
@@ -118,7 +124,7 @@ def main() -> None:
         checks=read_checks(of_round, shards),
         judge=judge_picture(*judge) if judge else None,
         perplexities=[picture(column, found) for column, found in surveyed.items()],
-        curves=[curve(f"{role} model", facts) for role, facts in trained.items()],
+        curves=[curve(f"{role} model", *found) for role, found in trained.items()],
         facts=facts,
         used=used_and_planned(arguments.results, shards) if arguments.round == 1 else None,
         samples=samples(of_round / "dataset" / "pairs.parquet", arguments.facts["samples"]),

@@ -130,7 +130,7 @@ def train(arguments: argparse.Namespace) -> None:
         parts = gigabytes_of_gpu(shape, settings, longest, processes.count, computes_in_bf16(settings))
         if reason := refusal(parts, has, processes.count, longest, settings):
             raise SystemExit(f"{arguments.role} model: {reason}")
-        gpu = {"gpu_gigabytes_estimated": round(parts["in all"], 2)}
+        gpu = {"device": torch.cuda.get_device_name(), "gpu_gigabytes_estimated": round(parts["in all"], 2)}
 
     steps_decided_by = {
         "role": arguments.role,
