@@ -287,10 +287,8 @@ def restore(model: torch.nn.Module, optimizer: torch.optim.Optimizer, checkpoint
         cut = isinstance(weight, DTensor)
         with torch.no_grad():
             _local(weight).copy_(read_tensor(checkpoint, f"weight.{name}", processes, weight.shape, cut))
-        step, *averages = (
-            read_tensor(checkpoint, f"{key}.{name}", processes, shape, cut and shape == weight.shape)
-            for key, shape in (("step", torch.Size()), *((key, weight.shape) for key in AVERAGES))
-        )
+        step = read_tensor(checkpoint, f"step.{name}", processes, torch.Size(), False)
+        averages = [read_tensor(checkpoint, f"{key}.{name}", processes, weight.shape, cut) for key in AVERAGES]
         if cut:
             averages = [_as_cut(average.to(weight.device), weight) for average in averages]
         state = dict(zip(AVERAGES, (average.to(weight.device) for average in averages), strict=True))
