@@ -15,6 +15,8 @@ rule polish:
         of_shard("logs/{round}polish", ".log"),
     benchmark:
         of_shard("benchmarks/{round}polish", ".tsv")
+    group:
+        in_one_job("answer")
     conda:
         "../envs/kun.yaml"
     threads: SETTINGS.engine.threads
@@ -48,12 +50,14 @@ rule check_answers:
         of_shard("logs/{round}check_answers", ".log"),
     benchmark:
         of_shard("benchmarks/{round}check_answers", ".tsv")
+    group:
+        in_one_job("answer")
     conda:
         "../envs/kun.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=60,
+        runtime=minutes(60),
     params:
         code=code_digest("check_answers.py"),
         settings=section("answers"),

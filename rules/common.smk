@@ -463,3 +463,29 @@ def resources_of_training():
 
 def memory_of_small_job(wildcards, attempt):
     return 2000 * 2 ** (attempt - 1)
+
+
+def minutes(count):
+    """Time of a job without a language model."""
+
+    def doubled(wildcards, attempt):
+        return count * 2 ** (attempt - 1)
+
+    return doubled
+
+
+# Jobs of a shard that follow each other. On a cluster they are one job, which waits in the queue once; docs/slurm.md
+
+
+def in_one_job(name, wanted=True):
+    """The group of a rule on a cluster, one for each round. Dry runs on one machine would search the groups of all shards for nothing."""
+
+    def group_on_cluster(wildcards):
+        folder = wildcards.get("round", "")
+        return f"{name}{number_of_round(wildcards) if folder else ''}" if wanted and workflow.non_local_exec else None
+
+    return group_on_cluster
+
+
+# A model made from this corpus waits for all documents: `ingest` and `measure` then cannot be one job.
+KENLM_IS_GIVEN = "kenlm" not in MEASURED or not KENLM.pinned()

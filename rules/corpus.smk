@@ -29,12 +29,14 @@ rule ingest:
         of_shard("benchmarks/ingest", ".tsv")
     wildcard_constraints:
         source="|".join(SOURCES),
+    group:
+        in_one_job("front")
     conda:
         "../envs/kun.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=60,
+        runtime=minutes(60),
     params:
         code=code_digest("ingest.py"),
         shard=shard_as_json,  # which files it reads; the program finds them in the plan
@@ -64,12 +66,14 @@ rule measure:
         of_shard("logs/measure", ".log"),
     benchmark:
         of_shard("benchmarks/measure", ".tsv")
+    group:
+        in_one_job("front", KENLM_IS_GIVEN)
     conda:
         "../envs/kun.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=120,
+        runtime=minutes(120),
     params:
         code=code_digest("measure.py"),
         trust=TRUST,
@@ -100,12 +104,14 @@ rule find_duplicates:
         RESULTS / "logs/find_duplicates.log",
     benchmark:
         RESULTS / "benchmarks/find_duplicates.tsv"
+    group:
+        in_one_job("duplicates")
     conda:
         "../envs/kun.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_model_job,
-        runtime=240,
+        runtime=minutes(240),
     params:
         code=code_digest("find_duplicates.py"),
         settings=section("duplicates"),
@@ -159,12 +165,14 @@ rule select_primary:
         of_shard("logs/select_primary", ".log"),
     benchmark:
         of_shard("benchmarks/select_primary", ".tsv")
+    group:
+        in_one_job("label")
     conda:
         "../envs/kun.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=60,
+        runtime=minutes(60),
     params:
         code=code_digest("select_primary.py"),
         settings=section("primary"),

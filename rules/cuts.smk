@@ -14,12 +14,14 @@ rule calibrate:
         RESULTS / "logs/{round}calibrate/{column}.log",
     benchmark:
         RESULTS / "benchmarks/{round}calibrate/{column}.tsv"
+    group:
+        in_one_job("duplicates")
     conda:
         "../envs/kun.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=30,
+        runtime=minutes(30),
     params:
         code=code_digest("calibrate.py"),
         values=settings_of_column,  # others, other values: the cut is another
@@ -47,7 +49,7 @@ rule recalibrate_column:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=30,
+        runtime=minutes(30),
     params:
         cut=cut_as_json,
         reference=reference_option,
@@ -91,12 +93,14 @@ rule read_reference:
         RESULTS / "logs/read_reference/{column}.log",
     benchmark:
         RESULTS / "benchmarks/read_reference/{column}.tsv"
+    group:
+        in_one_job("front")
     conda:
         "../envs/kun.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=60,
+        runtime=minutes(60),
     params:
         code=code_digest("read_reference.py"),
         text=section("corpus", "text"),
@@ -128,7 +132,7 @@ rule survey_perplexity:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=60,
+        runtime=minutes(60),
     params:
         code=code_digest("survey_perplexity.py"),
         results=results_folder,

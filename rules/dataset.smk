@@ -14,12 +14,14 @@ rule assemble:
         RESULTS / "logs/{round}assemble.log",
     benchmark:
         RESULTS / "benchmarks/{round}assemble.tsv"
+    group:
+        in_one_job("dataset")
     conda:
         "../envs/kun.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_model_job,
-        runtime=120,
+        runtime=minutes(120),
     params:
         code=code_digest("assemble.py"),
         results=results_folder,
@@ -46,12 +48,14 @@ rule export:
         RESULTS / "logs/{round}export.log",
     benchmark:
         RESULTS / "benchmarks/{round}export.tsv"
+    group:
+        in_one_job("dataset")
     conda:
         "../envs/kun.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=120,
+        runtime=minutes(120),
     params:
         code=code_digest("export.py"),
         facts=facts_for_card,

@@ -16,6 +16,8 @@ rule label:
         of_shard("logs/label", ".log"),
     benchmark:
         of_shard("benchmarks/label", ".tsv")
+    group:
+        in_one_job("label")
     conda:
         "../envs/kun.yaml"
     threads: SETTINGS.engine.threads
@@ -51,6 +53,8 @@ rule score:
         of_shard("logs/{round}score", ".log"),
     benchmark:
         of_shard("benchmarks/{round}score", ".tsv")
+    group:
+        in_one_job("label")
     conda:
         "../envs/kun.yaml"
     threads: SETTINGS.engine.threads
@@ -85,12 +89,14 @@ rule select_instructions:
         of_shard("logs/{round}select_instructions", ".log"),
     benchmark:
         of_shard("benchmarks/{round}select_instructions", ".tsv")
+    group:
+        in_one_job("answer")
     conda:
         "../envs/kun.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=60,
+        runtime=minutes(60),
     params:
         code=code_digest("select_instructions.py"),
         settings=section("instructions"),

@@ -13,12 +13,14 @@ rule read_labels:
         RESULTS / "logs/read_labels.log",
     benchmark:
         RESULTS / "benchmarks/read_labels.tsv"
+    group:
+        in_one_job("judge")
     conda:
         "../envs/kun.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=30,
+        runtime=minutes(30),
     params:
         code=code_digest("read_labels.py"),
         target=SETTINGS.score.target,
@@ -42,6 +44,8 @@ rule calibrate_judge:
         RESULTS / "logs/{round}calibrate_judge.log",
     benchmark:
         RESULTS / "benchmarks/{round}calibrate_judge.tsv"
+    group:
+        in_one_job("judge")
     conda:
         "../envs/kun.yaml"
     threads: SETTINGS.engine.threads
@@ -73,12 +77,14 @@ rule measure_judge:
         RESULTS / "logs/{round}measure_judge.log",
     benchmark:
         RESULTS / "benchmarks/{round}measure_judge.tsv"
+    group:
+        in_one_job("judge")
     conda:
         "../envs/kun.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=30,
+        runtime=minutes(30),
     params:
         code=code_digest("measure_judge.py"),
         settings=judging(),
@@ -101,6 +107,8 @@ use rule measure_judge as measure_judge_at_cut with:
         RESULTS / "logs/{round}measure_judge_at_cut.log",
     benchmark:
         RESULTS / "benchmarks/{round}measure_judge_at_cut.tsv"
+    group:
+        in_one_job("judge", wanted=False)  # a cut by precision comes in between
     params:
         cut=calibration_option,
     message:

@@ -17,7 +17,7 @@ rule locate_model:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=240,
+        runtime=minutes(240),
     params:
         code=code_digest("locate_model.py"),
         name=given_model,
@@ -47,7 +47,7 @@ rule prepare_seed:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=60,
+        runtime=minutes(60),
     params:
         code=code_digest("prepare_seed.py"),
         settings=section("seed", without=["max_tokens"]),
@@ -78,7 +78,7 @@ rule survey_seed:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=30,
+        runtime=minutes(30),
     params:
         code=code_digest("survey_seed.py"),
         files=SETTINGS.seed.files,

@@ -39,7 +39,7 @@ rule train_kenlm:
     threads: 1
     resources:
         mem_mb=memory_of_model_job,
-        runtime=240,
+        runtime=minutes(240),
     params:
         code=code_digest("train_kenlm.py"),
         settings=section("perplexity", "kenlm", without=["cut"]),
@@ -66,6 +66,8 @@ rule measure_causal:
         of_shard("logs/measure_causal", ".log"),
     benchmark:
         of_shard("benchmarks/measure_causal", ".tsv")
+    group:
+        in_one_job("front", not KENLM_IS_GIVEN)
     conda:
         "../envs/kun.yaml"
     threads: SETTINGS.engine.threads

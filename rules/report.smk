@@ -19,12 +19,14 @@ rule report:
         RESULTS / "logs/{round}report.log",
     benchmark:
         RESULTS / "benchmarks/{round}report.tsv"
+    group:
+        in_one_job("dataset")
     conda:
         "../envs/kun.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=60,
+        runtime=minutes(60),
     params:
         code=code_digest("report.py"),
         facts=facts_for_report,

@@ -1,5 +1,6 @@
 """Whole runs on a small scale: a copy of the project as a fresh clone would be, a few dozen real documents, a real model, a few steps
-of real training. One run is made from scratch and finished; tests that change something work on copies of it."""
+of real training. One run is made from scratch and finished (the fixtures are in tests/conftest.py, because tests/slurm shares them); tests that
+change something work on copies of it."""
 
 import json
 import os
@@ -11,10 +12,9 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
 import yaml
 
-PARTS = ("Snakefile", "rules", "workflow_scripts", "config", "envs", "profiles")
+PARTS = ("Snakefile", "rules", "workflow_scripts", "config", "envs", "profiles", "slurm")
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,14 @@ def finished_jobs(done: subprocess.CompletedProcess[str]) -> dict[str, int]:
     return {rule: rules.count(rule) for rule in sorted(set(rules))}
 
 
-@pytest.fixture(scope="session")
-def fresh(root: Path, material: Path, base_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def small_project(root: Path, material: Path, base_model: Path, folder: Path) -> Project:
     """The project with a little of the demo's material, not run yet."""
-    folder = tmp_path_factory.mktemp("project") / "我的 项目"
     folder.mkdir()
     for part in PARTS:
         source = root / part
-        if source.is_dir():
+        if source.is_symlink():
+            (folder / part).symlink_to(source.readlink())
+        elif source.is_dir():
             shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True)
         else:
             shutil.copy2(source, folder / part)
@@ -97,14 +97,6 @@ def fresh(root: Path, material: Path, base_model: Path, tmp_path_factory: pytest
     (folder / "data/seed.jsonl").write_text("".join(seed[::12]), encoding="utf-8")
     (folder / "config/small.yaml").write_text(yaml.safe_dump(CONFIG, allow_unicode=True), encoding="utf-8")
     return Project(folder)
-
-
-@pytest.fixture(scope="session")
-def finished(fresh: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project after one run from scratch on two cores."""
-    project = fresh.copied_to(tmp_path_factory.mktemp("finished") / "我的 项目")
-    project.snakemake()
-    return project
 
 
 CONFIG = {

@@ -1,0 +1,122 @@
+"""What Snakemake takes for many shards: the shard plan, the graph of jobs of a run that has not begun, and of one that is finished.
+
+    python benchmarks/scale.py [--shards 2000] [--only plan|graph|finished]
+
+Writes that many files, all but the first empty. A run is finished honestly for three of them, with the demo's models (`make demo` fetches
+them); the results of the last one, an empty shard's, then stand under the names of all others, and `snakemake --touch` makes Snakemake's
+records of all of them. What is timed next is a whole run: it looks at every job and finds nothing to do.
+
+Prints wall-clock seconds, processor seconds and the largest memory of a process. Only the processor seconds say something on a machine
+that others use as well.
+"""
+
+import argparse
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "workflow_scripts"))
+
+from kun.corpus.plan import plan_shards
+from kun.settings.corpus import Source
+
+ROOT = Path(__file__).resolve().parent.parent
+DEMO = ROOT / "data/demo"
+TEXT = "这家酒店的房间很干净，早餐品种也多，服务员很热情，下次来还会住在这里，就是停车不太方便。"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--shards", type=int, default=2000)
+    parser.add_argument("--only", choices=["plan", "graph", "finished"], default=None)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        project = Project(Path(folder))
+        project.write_shards(range(3))
+        if arguments.only in (None, "finished"):
+            project.snakemake("all", "--cores", "2")
+        project.write_shards(range(3, arguments.shards))
+        if arguments.only in (None, "plan"):
+            project.time_plan()
+        if arguments.only in (None, "graph"):
+            for target in ("corpus", "all"):
+                project.report(f"{target}, not begun", target, "--dry-run", results="nothing")
+        if arguments.only in (None, "finished"):
+            project.copy_results(range(3, arguments.shards))
+            project.snakemake("all", "--cores", "2", "--touch")
+            project.report("all, finished", "all", "--cores", "2")
+
+
+class Project:
+    """Raw files, settings and results in a folder of their own."""
+
+    def __init__(self, folder: Path):
+        self.folder, self.raw = folder, folder / "raw"
+        self.raw.mkdir()
+        settings = {
+            "results": "results",
+            "corpus": {"sources": [{"name": "many", "format": "jsonl", "path": str(self.raw)}], "pack_megabytes": 0},
+            "perplexity": {
+                "kenlm": {
+                    "reference": [str(DEMO / "reference/reviews.jsonl")],
+                    "order": 3,
+                    "memory": "200M",
+                    "cut": {"percentile": None, "maximum": 1e6},
+                }
+            },
+            "models": dict.fromkeys(("label", "point", "answer"), str(DEMO / "models/MiniMind2-Small")),
+            "engine": {"threads": 2, "device": "cpu", "dtype": "float32"},
+            "score": {"labelled": [], "threshold": 0},
+        }
+        for part in ("config", "envs", "profiles", "rules", "workflow_scripts", "Snakefile"):
+            (folder / part).symlink_to(ROOT / part)
+        (folder / "many.yaml").write_text(json.dumps(settings), encoding="utf-8")
+
+    def write_shards(self, numbers: Iterable[int]) -> None:
+        for number in numbers:
+            line = json.dumps({"text": TEXT}, ensure_ascii=False) + "\n" if number == 0 else ""
+            (self.raw / f"part-{number:06d}.jsonl").write_text(line, encoding="utf-8")
+
+    def copy_results(self, numbers: Iterable[int]) -> None:
+        """The last real shard's files under the names of others."""
+        found = [path for path in (self.folder / "results").rglob("part-000002*") if path.is_file()]
+        for path in found:
+            for number in numbers:
+                shutil.copyfile(path, path.with_name(path.name.replace("part-000002", f"part-{number:06d}")))
+
+    def time_plan(self) -> None:
+        start = time.perf_counter()
+        shards = plan_shards([Source(name="many", format="jsonl", path=str(self.raw))], 256_000_000, 0)
+        print(f"{len(shards):,} shards: the plan alone {time.perf_counter() - start:.2f} s", flush=True)
+
+    def report(self, what: str, *arguments: str, results: str = "results") -> None:
+        start = time.perf_counter()
+        told, used = self.snakemake(*arguments, "--config", f"results={results}")
+        wall = time.perf_counter() - start
+        end = "nothing to be done" if "Nothing to be done" in told else told.split("total")[-1].split()[0] + " jobs"
+        processor, memory = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
+        print(f"{what}: {wall:.1f} s, processor {processor:.1f} s, {memory:.0f} MB; {end}", flush=True)
+
+    def snakemake(self, *arguments: str) -> tuple[str, resource.struct_rusage]:
+        """What it said, and what it used."""
+        command = [Path(sys.executable).parent / "snakemake", *arguments, "--configfile", "many.yaml"]
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        said = self.folder / "said.log"
+        with said.open("w") as log:
+            running = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, env=environment)
+            _, status, used = os.wait4(running.pid, 0)
+        text = said.read_text(encoding="utf-8")
+        if status:
+            sys.exit(text[-6000:])
+        return text, used
+
+
+if __name__ == "__main__":
+    main()
