@@ -447,8 +447,8 @@ def minutes_of_model_job(wildcards, attempt):
 
 
 GPUS_TRAINING = SETTINGS.resources.gpus_training * SETTINGS.resources.nodes_training
-os.environ["KUN_LAUNCH"] = (
-    f"--processes {SETTINGS.resources.gpus_training} --nodes {SETTINGS.resources.nodes_training}"
+os.environ.update(
+    KUN_LAUNCH=f"--processes {SETTINGS.resources.gpus_training} --nodes {SETTINGS.resources.nodes_training}"
     f" --checkpoint-minutes {SETTINGS.resources.checkpoint_minutes:g}"
 )
 

@@ -28,6 +28,7 @@ def main() -> None:
 
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils.logging import disable_progress_bar
 
     from kun.completions.hardware import native_bf16
     from kun.completions.requests import Message
@@ -40,6 +41,7 @@ def main() -> None:
         tokenizer.chat_template = Path(model["chat_template"]).read_text(encoding="utf-8")
     before = (Message("system", model["system"]),) if model.get("system") else ()  # as a final model learnt seed pairs
     settings = arguments.engine
+    disable_progress_bar()
     torch.set_num_threads(settings.threads)
     on_gpu = settings.device != "cpu" and torch.cuda.is_available()
     # One precision for all models that are compared, in whichever their weights are stored.

@@ -250,7 +250,7 @@ def test_killed_at_a_random_step_it_ends_with_the_same_curve(whole: Path, tiny: 
 
 @pytest.fixture
 def small_disk(tmp_path: Path):
-    """A file system of 2 MB: two checkpoints of the tiny model do not fit, one does with its examples."""
+    """A file system on which two checkpoints of the tiny model find room, and no third beside them."""
     disk = tmp_path / "disk"
     disk.mkdir()
     size = 8_300  # kilobytes
@@ -286,10 +286,10 @@ def test_pairs_laid_end_to_end_do_not_see_each_other(whole: Path, train: Train, 
     assert apart(curve(whole), curve(tmp_path)) < 1e-4
 
 
-def test_two_processes_have_the_curve_of_one_and_each_goes_on_where_the_other_ended(
+def test_two_processes_have_the_curve_of_one_and_what_two_began_one_ends(
     whole: Path, tiny: Path, root: Path, train: Train, tmp_path: Path, capfd
 ):
-    """FSDP2 over gloo. `max_steps` of the first run are cut by SIGTERM to both, so checkpoints of two processes are read by one."""
+    """FSDP2 over gloo; SIGTERM reaches both processes through torchrun."""
     launch = [sys.executable, "workflow_scripts/launch_training.py", "--processes", "2"]
     two = tmp_path / "two"
     subprocess.run([*launch, *arguments_of(tiny, root, two, {})], cwd=root, check=True, timeout=300)

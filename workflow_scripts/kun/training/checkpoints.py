@@ -81,14 +81,18 @@ def newest(folder: Path, identity: str, processes: Processes) -> Checkpoint | No
     return None
 
 
-def read_tensor(checkpoint: Checkpoint, name: str, processes: Processes, whole_everywhere: bool) -> torch.Tensor:
-    """This process's part of a tensor. It was cut along its first dimension as torch.chunk cuts (FSDP2), by as many processes as wrote the
-    checkpoint; where fewer or more go on, it is cut anew. `whole_everywhere`: it was not cut."""
+def read_tensor(checkpoint: Checkpoint, name: str, processes: Processes, shape: torch.Size, cut: bool) -> torch.Tensor:
+    """This process's part of a tensor whose whole has `shape`; `cut`: it is cut among processes now, along its first dimension as torch.chunk
+    cuts (FSDP2). Where fewer or more processes wrote the checkpoint than go on, it is put together and cut anew."""
     files = [checkpoint.folder / f"process-{number}.safetensors" for number in range(checkpoint.processes)]
-    if whole_everywhere or checkpoint.processes == processes.count:
-        return _read(files[0 if whole_everywhere else processes.number], name)
-    parts = torch.cat([_read(file, name) for file in files]).chunk(processes.count)
-    return parts[processes.number] if processes.number < len(parts) else parts[0][:0]
+    if checkpoint.processes == processes.count:
+        return _read(files[processes.number], name)
+    first = _read(files[0], name)
+    whole = first if first.shape == shape else torch.cat([first, *(_read(file, name) for file in files[1:])])
+    if not cut:
+        return whole
+    parts = whole.chunk(processes.count)
+    return parts[processes.number] if processes.number < len(parts) else whole[:0]
 
 
 def is_no_space(fault: BaseException) -> bool:

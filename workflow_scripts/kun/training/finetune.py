@@ -31,7 +31,7 @@ from kun.training.checkpoints import Checkpoint, read_tensor, write
 from kun.training.processes import Processes
 from kun.training.steps import dealt, planned_steps
 
-AVERAGES = ("exp_avg", "exp_avg_sq", "step")  # AdamW's state of a weight
+AVERAGES = ("exp_avg", "exp_avg_sq")  # AdamW's, of a weight; beside them it counts its steps
 
 
 class Ended(Exception):
@@ -178,9 +178,10 @@ class _PlannedTrainer(SFTTrainer):
 
     def create_scheduler(self, num_training_steps: int, optimizer: Any = None) -> Any:
         scheduler = super().create_scheduler(self.in_all, optimizer)
-        scheduler.last_epoch = self.done
-        for group, peak, share in zip(scheduler.optimizer.param_groups, scheduler.base_lrs, scheduler.lr_lambdas, strict=True):
-            group["lr"] = peak * share(self.done)
+        rates = [peak * share(self.done) for peak, share in zip(scheduler.base_lrs, scheduler.lr_lambdas, strict=True)]
+        scheduler.load_state_dict({**scheduler.state_dict(), "last_epoch": self.done, "_last_lr": rates})
+        for group, rate in zip(scheduler.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
         return scheduler
 
     def _prepare_for_training(self, *arguments: Any, **others: Any) -> Any:
@@ -276,7 +277,7 @@ def to_keep(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> dict[st
     tensors = {}
     for name, weight in _trained(model):
         tensors[f"weight.{name}"] = _local(weight.detach())
-        tensors |= {f"{key}.{name}": _local(optimizer.state[weight][key]) for key in AVERAGES}
+        tensors |= {f"{key}.{name}": _local(optimizer.state[weight][key]) for key in ("step", *AVERAGES)}
     return {name: tensor.cpu() for name, tensor in tensors.items()}
 
 
@@ -285,21 +286,21 @@ def restore(model: torch.nn.Module, optimizer: torch.optim.Optimizer, checkpoint
     for name, weight in _trained(model):
         cut = isinstance(weight, DTensor)
         with torch.no_grad():
-            _local(weight).copy_(read_tensor(checkpoint, f"weight.{name}", processes, not cut))
-        averages = {}
-        for key in AVERAGES:
-            single = key == "step"
-            value = read_tensor(checkpoint, f"{key}.{name}", processes, single or not cut)
-            if cut and not single:
-                value = DTensor.from_local(
-                    value.to(weight.device), weight.device_mesh, weight.placements, shape=weight.shape, stride=weight.stride()
-                )
-            averages[key] = value if single and not optimizer.defaults.get("fused") else value.to(weight.device)
-        optimizer.state[weight] = averages
+            _local(weight).copy_(read_tensor(checkpoint, f"weight.{name}", processes, weight.shape, cut))
+        step = read_tensor(checkpoint, f"step.{name}", processes, torch.Size(), False)
+        averages = [read_tensor(checkpoint, f"{key}.{name}", processes, weight.shape, cut) for key in AVERAGES]
+        if cut:
+            averages = [_as_cut(average.to(weight.device), weight) for average in averages]
+        state = dict(zip(AVERAGES, (average.to(weight.device) for average in averages), strict=True))
+        optimizer.state[weight] = {"step": step.to(weight.device) if optimizer.defaults.get("fused") else step, **state}
 
 
 def _trained(model: torch.nn.Module) -> list[tuple[str, torch.nn.Parameter]]:
     return [(name, weight) for name, weight in model.named_parameters() if weight.requires_grad]
+
+
+def _as_cut(part: torch.Tensor, weight: DTensor) -> DTensor:
+    return DTensor.from_local(part, weight.device_mesh, weight.placements, shape=weight.shape, stride=weight.stride())
 
 
 def _local(tensor: torch.Tensor) -> torch.Tensor:
