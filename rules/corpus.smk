@@ -155,7 +155,7 @@ rule select_primary:
         documents=ancient(of_shard("documents")),
         signals=ancient(of_shard("signals")),
         causal=ancient(causal_of_shard()),
-        duplicates=ancient(of_shard("duplicates")),
+        duplicates=ancient(after_duplicates("duplicates", ".parquet")),
         benchmarks=benchmarks_to_avoid(),
     output:
         primary=of_shard("primary"),
