@@ -18,7 +18,7 @@ rule polish:
     group:
         in_one_job("answer")
     conda:
-        "../envs/kun.yaml"
+        "../envs/llm.yaml"
     threads: SETTINGS.engine.threads
     resources:
         mem_mb=memory_of_model_job,
@@ -53,7 +53,7 @@ rule check_answers:
     group:
         in_one_job("answer")
     conda:
-        "../envs/kun.yaml"
+        "../envs/corpus.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,

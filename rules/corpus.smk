@@ -32,7 +32,7 @@ rule ingest:
     group:
         in_one_job("front")
     conda:
-        "../envs/kun.yaml"
+        "../envs/corpus.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
@@ -69,7 +69,7 @@ rule measure:
     group:
         in_one_job("front", KENLM_IS_GIVEN)
     conda:
-        "../envs/kun.yaml"
+        "../envs/kenlm.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
@@ -107,7 +107,7 @@ rule find_duplicates:
     group:
         in_one_job("duplicates")
     conda:
-        "../envs/kun.yaml"
+        "../envs/corpus.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_model_job,
@@ -137,7 +137,7 @@ checkpoint know_duplicates:
     log:
         RESULTS / "logs/know_duplicates.log",
     conda:
-        "../envs/kun.yaml"
+        "../envs/corpus.yaml"
     message:
         "Decide what follows from the duplicates"
     shell:
@@ -168,7 +168,7 @@ rule select_primary:
     group:
         in_one_job("label")
     conda:
-        "../envs/kun.yaml"
+        "../envs/corpus.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,

@@ -17,7 +17,7 @@ rule calibrate:
     group:
         in_one_job("duplicates")
     conda:
-        "../envs/kun.yaml"
+        "../envs/corpus.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
@@ -45,7 +45,7 @@ rule recalibrate_column:
     log:
         RESULTS / "logs/{round}recalibrate/{column}.log",
     conda:
-        "../envs/kun.yaml"
+        "../envs/corpus.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
@@ -69,7 +69,7 @@ rule recalibrate:
     log:
         RESULTS / "logs/recalibrate.log",
     conda:
-        "../envs/kun.yaml"
+        "../envs/corpus.yaml"
     shell:
         "rm {input:q} 2> {log:q}"
 
@@ -96,7 +96,7 @@ rule read_reference:
     group:
         in_one_job("front")
     conda:
-        "../envs/kun.yaml"
+        "../envs/corpus.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
@@ -128,7 +128,7 @@ rule survey_perplexity:
     benchmark:
         RESULTS / "benchmarks/survey_perplexity.tsv"
     conda:
-        "../envs/kun.yaml"
+        "../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,

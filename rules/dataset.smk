@@ -17,7 +17,7 @@ rule assemble:
     group:
         in_one_job("dataset")
     conda:
-        "../envs/kun.yaml"
+        "../envs/corpus.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_model_job,
@@ -51,7 +51,7 @@ rule export:
     group:
         in_one_job("dataset")
     conda:
-        "../envs/kun.yaml"
+        "../envs/corpus.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,

@@ -14,7 +14,7 @@ rule read_questions:
     benchmark:
         RESULTS / "benchmarks/read_questions.tsv"
     conda:
-        "../envs/kun.yaml"
+        "../envs/corpus.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
@@ -59,7 +59,7 @@ rule answer_questions:
     benchmark:
         RESULTS / "benchmarks/answer_questions/{evaluated}.tsv"
     conda:
-        "../envs/kun.yaml"
+        "../envs/llm.yaml"
     threads: SETTINGS.engine.threads
     resources:
         mem_mb=memory_of_model_job,
@@ -94,7 +94,7 @@ rule measure_held_out:
     benchmark:
         RESULTS / "benchmarks/measure_held_out/{evaluated}.tsv"
     conda:
-        "../envs/kun.yaml"
+        "../envs/llm.yaml"
     threads: SETTINGS.engine.threads
     resources:
         mem_mb=memory_of_model_job,
@@ -124,7 +124,7 @@ rule compare_models:
     benchmark:
         RESULTS / "benchmarks/compare_models.tsv"
     conda:
-        "../envs/kun.yaml"
+        "../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,

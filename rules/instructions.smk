@@ -19,7 +19,7 @@ rule label:
     group:
         in_one_job("label")
     conda:
-        "../envs/kun.yaml"
+        "../envs/llm.yaml"
     threads: SETTINGS.engine.threads
     resources:
         mem_mb=memory_of_model_job,
@@ -56,7 +56,7 @@ rule score:
     group:
         in_one_job("label")
     conda:
-        "../envs/kun.yaml"
+        "../envs/llm.yaml"
     threads: SETTINGS.engine.threads
     resources:
         mem_mb=memory_of_model_job,
@@ -92,7 +92,7 @@ rule select_instructions:
     group:
         in_one_job("answer")
     conda:
-        "../envs/kun.yaml"
+        "../envs/corpus.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,

@@ -16,7 +16,7 @@ rule read_labels:
     group:
         in_one_job("judge")
     conda:
-        "../envs/kun.yaml"
+        "../envs/corpus.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
@@ -47,7 +47,7 @@ rule calibrate_judge:
     group:
         in_one_job("judge")
     conda:
-        "../envs/kun.yaml"
+        "../envs/llm.yaml"
     threads: SETTINGS.engine.threads
     resources:
         mem_mb=memory_of_model_job,
@@ -80,7 +80,7 @@ rule measure_judge:
     group:
         in_one_job("judge")
     conda:
-        "../envs/kun.yaml"
+        "../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,

@@ -13,7 +13,7 @@ rule locate_model:
     benchmark:
         RESULTS / "benchmarks/locate_model/{role}.tsv"
     conda:
-        "../envs/kun.yaml"
+        "../envs/corpus.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
@@ -43,7 +43,7 @@ rule prepare_seed:
     benchmark:
         RESULTS / "benchmarks/prepare_seed.tsv"
     conda:
-        "../envs/kun.yaml"
+        "../envs/corpus.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
@@ -74,7 +74,7 @@ rule survey_seed:
     benchmark:
         RESULTS / "benchmarks/survey_seed.tsv"
     conda:
-        "../envs/kun.yaml"
+        "../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
@@ -105,7 +105,7 @@ rule estimate_training:
     benchmark:
         RESULTS / "benchmarks/estimate_training/{role}.tsv"
     conda:
-        "../envs/kun.yaml"
+        "../envs/train.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
@@ -144,7 +144,7 @@ rule train_label_model:
     benchmark:
         RESULTS / "benchmarks/train_label_model.tsv"
     conda:
-        "../envs/kun.yaml"
+        "../envs/train.yaml"
     threads: SETTINGS.training.threads
     resources:
         **resources_of_training(),

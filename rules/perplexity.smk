@@ -11,7 +11,7 @@ rule build_kenlm:
         RESULTS / "benchmarks/build_kenlm.tsv"
     localrule: True  # compute nodes often have no network, and what is built serves them all
     conda:
-        "../envs/kun.yaml"
+        "../envs/kenlm.yaml"
     threads: 1
     params:
         into=str(RESULTS / "tools"),
@@ -35,7 +35,7 @@ rule train_kenlm:
     benchmark:
         RESULTS / "benchmarks/train_kenlm.tsv"
     conda:
-        "../envs/kun.yaml"
+        "../envs/kenlm.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_model_job,
@@ -69,7 +69,7 @@ rule measure_causal:
     group:
         in_one_job("front", not KENLM_IS_GIVEN)
     conda:
-        "../envs/kun.yaml"
+        "../envs/llm.yaml"
     threads: SETTINGS.engine.threads
     resources:
         mem_mb=memory_of_model_job,

@@ -9,7 +9,7 @@ rule plan:
     log:
         RESULTS / "logs/plan.log",
     conda:
-        "../envs/kun.yaml"
+        "../envs/kenlm.yaml"
     threads: 1
     params:
         settings=SETTINGS.model_dump_json(),
@@ -35,7 +35,7 @@ rule draw_pilot:
     benchmark:
         RESULTS / "benchmarks/draw_pilot.tsv"
     conda:
-        "../envs/kun.yaml"
+        "../envs/kenlm.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
@@ -72,7 +72,7 @@ rule pilot:
     benchmark:
         RESULTS / "benchmarks/pilot.tsv"
     conda:
-        "../envs/kun.yaml"
+        "../envs/llm.yaml"
     threads: SETTINGS.engine.threads
     resources:
         mem_mb=memory_of_model_job,

@@ -22,7 +22,7 @@ rule report:
     group:
         in_one_job("dataset")
     conda:
-        "../envs/kun.yaml"
+        "../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=memory_of_small_job,

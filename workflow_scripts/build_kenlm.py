@@ -1,8 +1,8 @@
 """build_kenlm: find KenLM's programs (lmplz, build_binary), or build them from the source archive that the lock names.
 
 They are looked for beside this Python, on PATH, and where they were built before. The PyPI package `kenlm` installs the Python module
-alone; its source archive, which pip fetches and checks against the lock, holds the programs as well. conda-forge's kenlm has them ready,
-so a cluster that uses envs/kun.yaml builds nothing.
+alone; its source archive, which pip fetches and checks against the lock, holds the programs as well. envs/kenlm.yaml brings the compiler
+and the libraries for it.
 """
 
 import argparse

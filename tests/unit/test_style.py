@@ -54,13 +54,6 @@ def test_vllms_locks_change_nothing_that_the_lock_pins(root: Path, build: str) -
     assert {name: extra[name] for name in extra if locked.get(name, extra[name]) != extra[name]} == {}, "run `make lock`"
 
 
-def test_the_environments_pin_what_the_lock_pins(root: Path) -> None:
-    locked = dict(re.findall(r"^([a-z0-9-]+)==([^\s\\;]+)", (root / "envs/requirements.lock").read_text(), re.MULTILINE))
-    for file in sorted((root / "envs").glob("*.yaml")):
-        for name, version in re.findall(r"^\s+- ([a-z0-9-]+)==([^\s#]+)", file.read_text(), re.MULTILINE):
-            assert locked.get(name, version) == version, f"{file.name}: {name} is {version} here and {locked[name]} in the lock"
-
-
 def test_the_chapters_depend_downwards_only(root: Path) -> None:
     """The map in docs/architecture.md: a folder of kun/ imports only those before it."""
     order = [
