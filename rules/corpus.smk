@@ -85,10 +85,10 @@ rule measure:
         " --name {wildcards.source}/{wildcards.shard} --output {output.signals:q} 2>&1 | tee {log:q}"
 
 
-rule find_duplicates:
+# A job of its own: Snakemake keeps a job's inputs with each of its outputs, and `find_duplicates` has two outputs a shard.
+rule gather_signals:
     input:
         plan=RESULTS / "plan.json",
-        calibrations=CALIBRATIONS,
         ledgers=of_all_shards("signals", ".ledger.json"),
         causal_ledgers=causal_of_all_shards(".ledger.json"),
         # Owners are named by their locators, which may move while texts and signals stay.
@@ -96,6 +96,36 @@ rule find_duplicates:
         signals=ancient(of_all_shards("signals")),
         causal=ancient(causal_of_all_shards()),
         documents=ancient(of_all_shards("documents")),
+    output:
+        RESULTS / "duplicates/signals.json",
+    log:
+        RESULTS / "logs/gather_signals.log",
+    benchmark:
+        RESULTS / "benchmarks/gather_signals.tsv"
+    group:
+        in_one_job("duplicates")
+    conda:
+        "../envs/corpus.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_of_small_job,
+        runtime=minutes(30),
+    params:
+        code=code_digest("gather_signals.py"),
+        folders=["documents", "signals", *(["causal"] if "causal" in MEASURED else [])],
+        results=results_folder,
+    message:
+        "Gather what the search for duplicates looks at"
+    shell:
+        'python "$KUN_SCRIPTS/gather_signals.py" --plan {input.plan:q} --results {params.results:q} --folders {params.folders}'
+        " --output {output:q} 2>&1 | tee {log:q}"
+
+
+rule find_duplicates:
+    input:
+        plan=RESULTS / "plan.json",
+        calibrations=CALIBRATIONS,
+        signals=RESULTS / "duplicates/signals.json",
     output:
         duplicates=of_all_shards("duplicates"),
         digests=of_all_shards("duplicates", ".digest"),

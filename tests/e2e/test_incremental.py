@@ -7,7 +7,16 @@ from e2e.conftest import Project, finished_jobs, jobs_of
 from kun.books.tables import read_rows
 from kun.corpus.locators import read_record
 
-AGGREGATES = {"find_duplicates": 1, "know_duplicates": 1, "survey_perplexity": 1, "assemble": 1, "export": 1, "report": 1, "all": 1}
+AGGREGATES = {
+    "gather_signals": 1,
+    "find_duplicates": 1,
+    "know_duplicates": 1,
+    "survey_perplexity": 1,
+    "assemble": 1,
+    "export": 1,
+    "report": 1,
+    "all": 1,
+}
 CHAIN = ("ingest", "measure", "select_primary", "label", "score", "select_instructions", "polish", "check_answers")
 
 
@@ -61,10 +70,17 @@ def test_an_added_and_a_removed_file_move_no_pinned_cut(finished: Project, tmp_p
     )
     ran = finished_jobs(project.snakemake("corpus"))
     per_shard = {"ingest": 1, "measure": 1, "select_primary": 1}
-    assert ran == per_shard | {"find_duplicates": 1, "know_duplicates": 1, "survey_perplexity": 1, "write_plan": 1, "corpus": 1}
+    assert ran == per_shard | {
+        "gather_signals": 1,
+        "find_duplicates": 1,
+        "know_duplicates": 1,
+        "survey_perplexity": 1,
+        "write_plan": 1,
+        "corpus": 1,
+    }
     added.unlink()
     ran = finished_jobs(project.snakemake("corpus"))
-    assert set(ran) == {"find_duplicates", "know_duplicates", "survey_perplexity", "write_plan", "corpus"}
+    assert set(ran) == {"gather_signals", "find_duplicates", "know_duplicates", "survey_perplexity", "write_plan", "corpus"}
 
 
 def test_a_record_that_moved_in_its_file_has_its_new_locator(finished: Project, tmp_path: Path) -> None:
