@@ -57,7 +57,7 @@ rule check_answers:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(60),
+        runtime=doubled(60),
     params:
         code=code_digest("check_answers.py"),
         settings=section("answers"),

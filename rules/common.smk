@@ -199,7 +199,11 @@ def judging():
 
 def labels_of_cut(wildcards):
     """The ledger of the labelled records' scores, where a cut is found from them."""
-    return [RESULTS / f"{wildcards.round}judge/scores.ledger.json"] if CUTS["score"].precision is not None else []
+    return labels_in_round(wildcards.round)
+
+
+def labels_in_round(folder):
+    return [RESULTS / f"{folder}judge/scores.ledger.json"] if CUTS["score"].precision is not None else []
 
 
 def measures_of_judge(wildcards):
@@ -423,8 +427,7 @@ COUNTING = RESULTS / f"models/given/{SETTINGS.models.tokenizer_role()}.tokenizer
 PILOT = RESULTS / "pilot"
 # A cut that is taken of the corpus's scores is taken of the pilot's; others are what they are. A budget says nothing of a pilot, so half stays.
 PILOT_CUT = CUTS["score"].model_copy(update={"budget": None, "low_percentile": 50}) if CUTS["score"].budget else CUTS["score"]
-# The first round's judge is who a pilot asks.
-LABELS_OF_PILOT = [RESULTS / "judge/scores.ledger.json"] if CUTS["score"].precision is not None else []
+LABELS_OF_PILOT = labels_in_round("")  # the first round's judge is who a pilot asks
 
 
 def of_pilot(folder, ending=".parquet"):
@@ -438,12 +441,16 @@ def pilot_folder(wildcards):
 # Resources of jobs; memory and time double with each attempt, so that a resubmitted job has what the first one lacked
 
 
-def memory_of_model_job(wildcards, attempt):
-    return SETTINGS.resources.memory_megabytes * 2 ** (attempt - 1)
+def doubled(count):
+    def with_attempt(wildcards, attempt):
+        return count * 2 ** (attempt - 1)
+
+    return with_attempt
 
 
-def minutes_of_model_job(wildcards, attempt):
-    return SETTINGS.resources.minutes * 2 ** (attempt - 1)
+memory_of_model_job = doubled(SETTINGS.resources.memory_megabytes)
+minutes_of_model_job = doubled(SETTINGS.resources.minutes)
+memory_of_small_job = doubled(2000)
 
 
 GPUS_TRAINING = SETTINGS.resources.gpus_training * SETTINGS.resources.nodes_training
@@ -463,19 +470,6 @@ def resources_of_training():
     nodes = SETTINGS.resources.nodes_training
     several = {"nodes": nodes, "tasks": nodes, "mpi": "srun"} if nodes > 1 else {}
     return {"gpu": GPUS_TRAINING, **({"tasks_per_gpu": 0} if GPUS_TRAINING > 1 else {}), **several}
-
-
-def memory_of_small_job(wildcards, attempt):
-    return 2000 * 2 ** (attempt - 1)
-
-
-def minutes(count):
-    """Time of a job without a language model."""
-
-    def doubled(wildcards, attempt):
-        return count * 2 ** (attempt - 1)
-
-    return doubled
 
 
 # Jobs of a shard that follow each other. On a cluster they are one job, which waits in the queue once; docs/slurm.md

@@ -36,7 +36,7 @@ rule ingest:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(60),
+        runtime=doubled(60),
     params:
         code=code_digest("ingest.py"),
         shard=shard_as_json,  # which files it reads; the program finds them in the plan
@@ -73,7 +73,7 @@ rule measure:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(120),
+        runtime=doubled(120),
     params:
         code=code_digest("measure.py"),
         trust=TRUST,
@@ -109,7 +109,7 @@ rule gather_signals:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(30),
+        runtime=doubled(30),
     params:
         code=code_digest("gather_signals.py"),
         folders=["documents", "signals", *(["causal"] if "causal" in MEASURED else [])],
@@ -141,7 +141,7 @@ rule find_duplicates:
     threads: 1
     resources:
         mem_mb=memory_of_model_job,
-        runtime=minutes(240),
+        runtime=doubled(240),
     params:
         code=code_digest("find_duplicates.py"),
         settings=section("duplicates"),
@@ -202,7 +202,7 @@ rule select_primary:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(60),
+        runtime=doubled(60),
     params:
         code=code_digest("select_primary.py"),
         settings=section("primary"),

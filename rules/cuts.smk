@@ -21,7 +21,7 @@ rule calibrate:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(30),
+        runtime=doubled(30),
     params:
         code=code_digest("calibrate.py"),
         values=settings_of_column,  # others, other values: the cut is another
@@ -49,7 +49,7 @@ rule recalibrate_column:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(30),
+        runtime=doubled(30),
     params:
         cut=cut_as_json,
         reference=reference_option,
@@ -100,7 +100,7 @@ rule read_reference:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(60),
+        runtime=doubled(60),
     params:
         code=code_digest("read_reference.py"),
         text=section("corpus", "text"),
@@ -132,7 +132,7 @@ rule survey_perplexity:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(60),
+        runtime=doubled(60),
     params:
         code=code_digest("survey_perplexity.py"),
         results=results_folder,

@@ -21,7 +21,7 @@ rule assemble:
     threads: 1
     resources:
         mem_mb=memory_of_model_job,
-        runtime=minutes(120),
+        runtime=doubled(120),
     params:
         code=code_digest("assemble.py"),
         results=results_folder,
@@ -55,7 +55,7 @@ rule export:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(120),
+        runtime=doubled(120),
     params:
         code=code_digest("export.py"),
         facts=facts_for_card,

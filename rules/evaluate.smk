@@ -18,7 +18,7 @@ rule read_questions:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(30),
+        runtime=doubled(30),
     params:
         code=code_digest("read_questions.py"),
     message:
@@ -128,7 +128,7 @@ rule compare_models:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(60),
+        runtime=doubled(60),
     params:
         code=code_digest("compare_models.py"),
         held_out=named(HELD_OUT),

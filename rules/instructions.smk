@@ -96,7 +96,7 @@ rule select_instructions:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(60),
+        runtime=doubled(60),
     params:
         code=code_digest("select_instructions.py"),
         settings=section("instructions"),

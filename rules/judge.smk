@@ -20,7 +20,7 @@ rule read_labels:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(30),
+        runtime=doubled(30),
     params:
         code=code_digest("read_labels.py"),
         target=SETTINGS.score.target,
@@ -84,7 +84,7 @@ rule measure_judge:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(30),
+        runtime=doubled(30),
     params:
         code=code_digest("measure_judge.py"),
         settings=judging(),

@@ -17,7 +17,7 @@ rule locate_model:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(240),
+        runtime=doubled(240),
     params:
         code=code_digest("locate_model.py"),
         name=given_model,
@@ -47,7 +47,7 @@ rule prepare_seed:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(60),
+        runtime=doubled(60),
     params:
         code=code_digest("prepare_seed.py"),
         settings=section("seed", without=["max_tokens"]),
@@ -78,7 +78,7 @@ rule survey_seed:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(30),
+        runtime=doubled(30),
     params:
         code=code_digest("survey_seed.py"),
         files=SETTINGS.seed.files,
@@ -109,7 +109,7 @@ rule estimate_training:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=60,
+        runtime=doubled(60),
     params:
         code=code_digest("train_model.py"),
         task=task_of_training,

@@ -39,7 +39,7 @@ rule train_kenlm:
     threads: 1
     resources:
         mem_mb=memory_of_model_job,
-        runtime=minutes(240),
+        runtime=doubled(240),
     params:
         code=code_digest("train_kenlm.py"),
         settings=section("perplexity", "kenlm", without=["cut"]),

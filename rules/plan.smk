@@ -39,7 +39,7 @@ rule draw_pilot:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(60),
+        runtime=doubled(60),
     params:
         code=code_digest("plan.py"),
         settings=SETTINGS.model_dump_json(),

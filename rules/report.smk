@@ -26,7 +26,7 @@ rule report:
     threads: 1
     resources:
         mem_mb=memory_of_small_job,
-        runtime=minutes(60),
+        runtime=doubled(60),
     params:
         code=code_digest("report.py"),
         facts=facts_for_report,

@@ -6,13 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-import kun.report
 from kun.books.ledger import Ledger
 from kun.books.stage import ledger_path
 from kun.evaluation.comparison import compared
 from kun.report.evaluation_picture import picture
+from kun.report.pages import page
 from kun.settings.evaluation import Evaluation
 
 
@@ -68,10 +66,7 @@ def main() -> None:
     print("\n".join(in_words(found)), file=sys.stderr)
     arguments.comparison.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
-    folder = Path(kun.report.__file__).parent
-    templates = Environment(loader=FileSystemLoader(folder), undefined=StrictUndefined, autoescape=True)
-    page = templates.get_template("evaluation.html.jinja").render(name=arguments.name, picture=picture(found))
-    arguments.page.write_text(page, encoding="utf-8")
+    arguments.page.write_text(page("evaluation.html.jinja", name=arguments.name, picture=picture(found)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -27,19 +27,16 @@ def main() -> None:
     arguments = parser.parse_args()
 
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
     from transformers.utils.logging import disable_progress_bar
 
+    from kun.completions.chat import load_tokenizer
     from kun.completions.hardware import native_bf16
-    from kun.completions.requests import Message
     from kun.training.examples import forward, tokenised
     from kun.training.nll import completion_losses
 
     model = json.loads(arguments.model.read_text(encoding="utf-8"))
-    tokenizer = AutoTokenizer.from_pretrained(model["path"], trust_remote_code=arguments.trust_remote_code)
-    if model.get("chat_template"):
-        tokenizer.chat_template = Path(model["chat_template"]).read_text(encoding="utf-8")
-    before = (Message("system", model["system"]),) if model.get("system") else ()  # as a final model learnt seed pairs
+    tokenizer = load_tokenizer(model["path"], model.get("chat_template"), arguments.trust_remote_code)
     settings = arguments.engine
     disable_progress_bar()
     torch.set_num_threads(settings.threads)
@@ -52,8 +49,7 @@ def main() -> None:
         for pair in read_rows(arguments.seed):
             if pair["held_out"]:
                 stage.take()
-                messages, output = forward(pair)
-                [example] = tokenised(tokenizer, [((*before, *messages), output)])
+                [example] = tokenised(tokenizer, [forward(pair, model.get("system"))])  # as a final model learnt seed pairs
                 if len(example["input_ids"]) > arguments.max_tokens:
                     stage.drop(pair, "too_long", f"{len(example['input_ids'])} tokens")
                 else:

@@ -24,7 +24,7 @@ from kun.planning.cuts import bands_known, bands_of_sample, share_by_definition
 from kun.planning.estimates import Estimate, exactly, total, within
 from kun.planning.known import bytes_below, known_of
 from kun.planning.sampling import sample_of_source
-from kun.planning.seed import Seed, read_seed
+from kun.planning.seed import Seed, seed_of
 from kun.planning.speeds import BadSpeeds, Chosen, Speed, as_yaml, billions_of, choose, read_table
 from kun.planning.speeds import measured as measured_speeds
 from kun.roles.columns import PRIMARY
@@ -35,6 +35,7 @@ from kun.signals.kenlm_perplexity import NgramPerplexity, load
 from kun.signals.language import language_model
 from kun.signals.measure import Measurer
 from kun.signals.token_counter import token_counter
+from kun.training.seed_files import NoSeedFile
 
 PILOT = "pilot/pilot"  # its place under results/pilot, as a shard's
 
@@ -216,7 +217,8 @@ def make_plan(
     if "causal" in settings.perplexity.measures:
         corpus.insert(2, causal_stage(settings, corpus[0], expects, speed_of("causal")))
     chain = plan_chain(corpus[-1].by_source, tokens, _mean(expects, "document_bytes"), settings, evidence, speed_of)
-    seed = read_seed([Path(name) for name in settings.seed.files], counter) if settings.models.trained_roles() else Seed()
+    largest = settings.corpus.max_record_megabytes * 1_000_000
+    seed = seed_of(settings.seed.files, largest, counter) if settings.models.trained_roles() else Seed()
     training = list(training_stages(settings, speeds, trains_on, seed))
     stages = [*corpus, *training, *chain]
     plan = {
@@ -306,7 +308,7 @@ def main() -> None:
             if arguments.pilot:
                 draw_pilot(settings, sampled, expects, arguments.pilot)
                 return
-    except (NoPlan, FileChanged, BadSpeeds) as fault:
+    except (NoPlan, FileChanged, BadSpeeds, NoSeedFile) as fault:
         sys.exit(f"plan: {fault}")
     text = json.dumps(plan, ensure_ascii=False, indent=1) + "\n"
     write(report / "plan.json", text)

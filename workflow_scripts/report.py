@@ -6,9 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-import kun.report
 from kun.books.rounds import folder_of_round
 from kun.books.tables import Row, read_rows
 from kun.corpus.plan import ids_of_plan
@@ -16,6 +13,7 @@ from kun.planning.speeds import as_yaml, measured, read_table
 from kun.report.checks import read_checks
 from kun.report.funnel import read_funnel
 from kun.report.judge_picture import picture as judge_picture
+from kun.report.pages import page
 from kun.report.perplexity_picture import picture
 from kun.report.rounds import read_rounds
 from kun.report.used import used_and_planned
@@ -110,9 +108,9 @@ def main() -> None:
             for stage, tokens in funnel.tokens.items()
         ),
     ]
-    templates = Environment(loader=FileSystemLoader(Path(kun.report.__file__).parent), undefined=StrictUndefined, autoescape=True)
     shown = [step for step in funnel.steps if step.by_source]
-    page = templates.get_template("page.html.jinja").render(
+    shown_page = page(
+        "page.html.jinja",
         name=arguments.facts["name"],
         funnel=funnel,
         source_titles=["raw records", *(step.title for step in shown)],
@@ -129,7 +127,7 @@ def main() -> None:
         used=used_and_planned(arguments.results, shards) if arguments.round == 1 else None,
         samples=samples(of_round / "dataset" / "pairs.parquet", arguments.facts["samples"]),
     )
-    arguments.output.write_text(page, encoding="utf-8")
+    arguments.output.write_text(shown_page, encoding="utf-8")
     speeds = [speed for path in arguments.speeds for speed in read_table(path)["speeds"]]
     arguments.measured_speeds.write_text(as_yaml(measured(arguments.results, speeds, arguments.trains_on)), encoding="utf-8")
 

@@ -4,10 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-import kun.report
 from kun.corpus.plan import ids_of_plan
+from kun.report.pages import page
 from kun.report.perplexity_picture import picture
 from kun.report.survey import survey
 from kun.selection.cut import Cuts
@@ -29,12 +27,8 @@ def main() -> None:
         found[cuts.column] = survey(cuts, arguments.results, shards).as_json(arguments.results / "documents")
     arguments.survey.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
-    folder = Path(kun.report.__file__).parent
-    templates = Environment(loader=FileSystemLoader(folder), undefined=StrictUndefined, autoescape=True)
-    page = templates.get_template("survey.html.jinja").render(
-        name=arguments.name, pictures=[picture(column, surveyed) for column, surveyed in found.items()]
-    )
-    arguments.page.write_text(page, encoding="utf-8")
+    pictures = [picture(column, surveyed) for column, surveyed in found.items()]
+    arguments.page.write_text(page("survey.html.jinja", name=arguments.name, pictures=pictures), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,9 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-import kun.report
+from kun.report.pages import page
 from kun.report.seed_survey import survey
 
 
@@ -24,10 +22,7 @@ def main() -> None:
 
     found = survey(arguments.pairs, arguments.files, arguments.samples)
     arguments.survey.write_text(json.dumps(found, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    folder = Path(kun.report.__file__).parent
-    templates = Environment(loader=FileSystemLoader(folder), undefined=StrictUndefined, autoescape=True)
-    page = templates.get_template("seed.html.jinja").render(name=arguments.name, found=found)
-    arguments.page.write_text(page, encoding="utf-8")
+    arguments.page.write_text(page("seed.html.jinja", name=arguments.name, found=found), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from typing import Any
 
 from kun.books.digests import digest, digest_of_file, digest_of_value
 from kun.books.tables import Row, count_rows, read_rows
+from kun.completions.chat import load_tokenizer
 from kun.completions.fingerprint import model_fingerprint
 from kun.completions.requests import Message
 from kun.roles.prompt import read_prompt
@@ -37,15 +38,6 @@ def conversations(arguments: argparse.Namespace) -> Callable[[Row], tuple[tuple[
         polish_prompt = read_prompt(arguments.polish_prompt, "text", "instruction")
         return lambda pair: grounded(pair, polish_prompt) if is_grounded(pair, arguments.settings.grounded) else forward(pair)
     return forward
-
-
-def tokenizer_of(base: dict[str, Any], trust_remote_code: bool) -> Any:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(base["path"], trust_remote_code=trust_remote_code)
-    if base["chat_template"]:
-        tokenizer.chat_template = Path(base["chat_template"]).read_text(encoding="utf-8")
-    return tokenizer
 
 
 def pairs_of(arguments: argparse.Namespace, held_out: bool) -> Iterator[Row]:
@@ -79,7 +71,11 @@ class Fitting:
 def estimate(arguments: argparse.Namespace) -> None:
     """Whether the training fits its GPUs, before it is queued."""
     base = json.loads(arguments.base.read_text(encoding="utf-8"))
-    fitting = Fitting(tokenizer_of(base, arguments.trust_remote_code), conversations(arguments), arguments.max_tokens)
+    fitting = Fitting(
+        load_tokenizer(base["path"], base["chat_template"], arguments.trust_remote_code),
+        conversations(arguments),
+        arguments.max_tokens,
+    )
     for _ in fitting.of(pairs_of(arguments, held_out=False)):
         pass
     shape = shape_of(base["path"], arguments.trust_remote_code)
@@ -107,7 +103,7 @@ def train(arguments: argparse.Namespace) -> None:
     settings: Training = arguments.settings
     run: Run = getattr(settings, arguments.role)
     base = json.loads(arguments.base.read_text(encoding="utf-8"))
-    tokenizer = tokenizer_of(base, arguments.trust_remote_code)
+    tokenizer = load_tokenizer(base["path"], base["chat_template"], arguments.trust_remote_code)
     fitting = Fitting(tokenizer, conversations(arguments), arguments.max_tokens)
 
     work = arguments.weights.with_name("checkpoints")

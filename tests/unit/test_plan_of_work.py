@@ -17,7 +17,7 @@ from kun.planning.corpus import Share, overlap, share_of_copies
 from kun.planning.estimates import NOTHING, Estimate, exactly, extrapolated, share, total, within
 from kun.planning.known import known_of
 from kun.planning.sampling import Sample, sample_of_source
-from kun.planning.seed import Seed, read_seed
+from kun.planning.seed import Seed, seed_of
 from kun.planning.speeds import BadSpeeds, Speed, as_yaml, billions_of, choose, measured, read_table
 from kun.report.plan_page import as_page, as_text, hours, number
 from kun.report.used import used_and_planned
@@ -204,7 +204,8 @@ def test_the_table_that_comes_along_is_whole_and_a_wrong_one_is_told_of(root, tm
 def test_tokens_of_seed_pairs_are_counted_whatever_their_fields(tmp_path):
     (tmp_path / "a.jsonl").write_text('{"instruction": "写诗", "output": "好"}\ntorn {\n', encoding="utf-8")
     (tmp_path / "b.json").write_text('[{"messages": [{"role": "user", "content": "你好"}]}]', encoding="utf-8")
-    assert read_seed([tmp_path / "a.jsonl", tmp_path / "b.json"], lambda texts: [len(text) for text in texts]) == Seed(2, 3 + 6)
+    files = [str(tmp_path / name) for name in ("a.jsonl", "b.json")]
+    assert seed_of(files, 1_000_000, lambda texts: [len(text) for text in texts]) == Seed(2, 3 + 6)
 
 
 # ----------------------------------------------------------------------------------------------- the demo's material

@@ -7,8 +7,19 @@ characters: `<|im_end|>` in a web page is ten characters, not the end of a turn.
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 from kun.completions.requests import Message
+
+
+def load_tokenizer(folder: str | Path, chat_template: str | Path | None, trust_remote_code: bool):
+    """A model's tokenizer, with the template in the file `chat_template` where the model is used with another than its own."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    if chat_template:
+        tokenizer.chat_template = Path(chat_template).read_text(encoding="utf-8")
+    return tokenizer
 
 
 def encode_chat(tokenizer, messages: Sequence[Message], answer_follows: bool = True) -> list[int]:

@@ -15,6 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from kun.completions.ask import Asked
+from kun.completions.chat import load_tokenizer
 from kun.completions.openai_calls import Calls, GivenUp
 from kun.completions.openai_chat import Chat
 from kun.completions.openai_replies import Served
@@ -33,7 +34,7 @@ class OpenAIEngine:
     def __init__(self, model: dict[str, Any], settings: OpenAI, trust_remote_code: bool = False):
         if not settings.servers or isinstance(settings.servers, dict):
             raise SystemExit("engine.openai.servers: name at least one for this model, as http://node7:8000/v1")
-        tokenizer = _tokenizer(model, trust_remote_code) if model.get("path") else None
+        tokenizer = load_tokenizer(model["path"], model.get("chat_template"), trust_remote_code) if model.get("path") else None
         if tokenizer is None and settings.prompts == "tokens":
             raise SystemExit(f"{model['name']} has no tokenizer here, so it is asked with engine.openai.prompts: chat only")
         self.at_once = settings.at_once * len(settings.servers)
@@ -115,15 +116,6 @@ def _key() -> str | None:
     if not re.fullmatch(r"[!-~]+", key):
         raise SystemExit(f"{name}: a key has no spaces, no line ends and no characters outside ASCII")
     return key
-
-
-def _tokenizer(model: dict[str, Any], trust_remote_code: bool) -> Any:
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(model["path"], trust_remote_code=trust_remote_code)
-    if model.get("chat_template"):
-        tokenizer.chat_template = Path(model["chat_template"]).read_text(encoding="utf-8")
-    return tokenizer
 
 
 def _context(model: dict[str, Any], tokenizer: Any) -> int:

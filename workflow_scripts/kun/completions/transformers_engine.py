@@ -8,19 +8,17 @@ from collections import deque
 from collections.abc import Sequence
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 
 import torch
 from transformers import (
     AutoModelForCausalLM,
-    AutoTokenizer,
     LogitsProcessor,
     LogitsProcessorList,
 )
 from transformers.utils.logging import disable_progress_bar
 
 from kun.completions.ask import Asked
-from kun.completions.chat import encode_chat, encode_document, end_of_turn, single_token
+from kun.completions.chat import encode_chat, encode_document, end_of_turn, load_tokenizer, single_token
 from kun.completions.fitting import Fitted, fitted, room_for_completion
 from kun.completions.hardware import precision
 from kun.completions.requests import (
@@ -79,9 +77,7 @@ class TransformersEngine:
     def __init__(self, model: str, settings: Engine, chat_template: str | None = None, trust_remote_code: bool = False):
         torch.set_num_threads(settings.threads)
         device = settings.device if settings.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
-        self.tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=trust_remote_code)
-        if chat_template:
-            self.tokenizer.chat_template = Path(chat_template).read_text(encoding="utf-8")
+        self.tokenizer = load_tokenizer(model, chat_template, trust_remote_code)
         disable_progress_bar()
         loaded = AutoModelForCausalLM.from_pretrained(
             model, dtype=precision(settings.dtype, device), trust_remote_code=trust_remote_code, use_safetensors=True

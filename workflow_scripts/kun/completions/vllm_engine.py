@@ -11,14 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoTokenizer
 
 from kun.completions.ask import Asked
-from kun.completions.chat import encode_chat, encode_document, end_of_turn, single_token
+from kun.completions.chat import encode_chat, encode_document, end_of_turn, load_tokenizer, single_token
 from kun.completions.fitting import Fitted, fitted, room_for_completion
 from kun.completions.hardware import precision
 from kun.completions.requests import (
@@ -80,9 +78,7 @@ class VllmEngine:
         gpus: int = 0,
         speculate: int = 0,
     ):
-        self.tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=trust_remote_code)
-        if chat_template:
-            self.tokenizer.chat_template = Path(chat_template).read_text(encoding="utf-8")
+        self.tokenizer = load_tokenizer(model, chat_template, trust_remote_code)
         self.ends = end_of_turn(self.tokenizer) if self.tokenizer.chat_template else []
         if foreign := sorted(set(OURS) & settings.vllm.arguments.keys()):
             raise SystemExit(f"engine.vllm.arguments: {', '.join(foreign)} cannot be given there; kun decides on it")

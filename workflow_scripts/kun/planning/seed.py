@@ -1,13 +1,12 @@
-"""How much text the seed pairs are, as far as training goes: all strings in their files, whatever the fields are called."""
+"""How much text the seed pairs are, as far as training goes: all strings of their records, whatever the fields are called."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import orjson
+from kun.training.seed_files import read_seed
 
-AT_ONCE = 1000  # pairs whose tokens are counted together
+AT_ONCE = 1000  # strings whose tokens are counted together
 
 
 @dataclass(frozen=True)
@@ -16,29 +15,20 @@ class Seed:
     tokens: int = 0
 
 
-def read_seed(files: list[Path], count: Callable[[list[str]], list[int]]) -> Seed:
-    """Of lines of JSON, or of one JSON list; what cannot be read counts nothing, because preparing the seed says what is wrong."""
+def seed_of(files: list[str], limit: int, count: Callable[[list[str]], list[int]]) -> Seed:
+    """What cannot be read counts nothing, because preparing the seed says what is wrong. `limit` is of a record's bytes. Raises NoSeedFile."""
     pairs = tokens = 0
+    waiting: list[str] = []
     for file in files:
-        waiting: list[str] = []
-        for pair in _pairs(file):
+        for raw in read_seed(file, limit):
+            if raw.value is None:
+                continue
             pairs += 1
-            waiting += _strings(pair)
+            waiting += _strings(raw.value)
             if len(waiting) >= AT_ONCE:
                 tokens += sum(count(waiting))
                 waiting = []
-        tokens += sum(count(waiting)) if waiting else 0
-    return Seed(pairs, tokens)
-
-
-def _pairs(file: Path) -> Iterator[dict[str, Any]]:
-    data = file.read_bytes()
-    for part in [data] if data.lstrip().startswith(b"[") else data.splitlines():
-        try:
-            found = orjson.loads(part)
-        except orjson.JSONDecodeError:
-            continue
-        yield from (pair for pair in (found if isinstance(found, list) else [found]) if isinstance(pair, dict))
+    return Seed(pairs, tokens + (sum(count(waiting)) if waiting else 0))
 
 
 def _strings(value: Any) -> Iterator[str]:

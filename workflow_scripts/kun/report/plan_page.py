@@ -1,13 +1,10 @@
 """A plan as a table for the terminal and as a page: what is expected of each stage, between what bounds, and what that rests on."""
 
 import unicodedata
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-import kun.report
 from kun.report.funnel import TITLES
+from kun.report.pages import page
 
 UNITS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -102,8 +99,6 @@ def _width(text: str) -> int:
 
 
 def as_page(plan: dict[str, Any]) -> str:
-    folder = Path(kun.report.__file__).parent
-    templates = Environment(loader=FileSystemLoader(folder), undefined=StrictUndefined, autoescape=True)
     most = max((stage["kept"][2] for stage in plan["stages"]), default=0) or 1
     longest = max((stage["hours"][2] for stage in plan["stages"]), default=0) or 1
     stages = [
@@ -115,9 +110,7 @@ def as_page(plan: dict[str, Any]) -> str:
         }
         for stage in plan["stages"]
     ]
-    return templates.get_template("plan.html.jinja").render(
-        plan=plan, stages=stages, interval=interval, size=size, number=number, hours=hours
-    )
+    return page("plan.html.jinja", plan=plan, stages=stages, interval=interval, size=size, number=number, hours=hours)
 
 
 def _bar(estimate: list[float], full: float) -> dict[str, float]:

@@ -145,14 +145,14 @@ def _loss(logits: torch.Tensor, places: list[int], tokens: list[int]) -> Loss:
     return Loss(nats, len(places))
 
 
-def _inner(model: torch.nn.Module) -> torch.nn.Module:
+def plain_model(model: torch.nn.Module) -> torch.nn.Module:
     """The transformers model inside a PEFT model, to look at; the model itself otherwise."""
     return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 def _keeps_some(model: torch.nn.Module) -> bool:
-    return "logits_to_keep" in signature(_inner(model).forward).parameters
+    return "logits_to_keep" in signature(plain_model(model).forward).parameters
 
 
 def _vocabulary(model: torch.nn.Module) -> int:
-    return _inner(model).config.get_text_config().vocab_size
+    return plain_model(model).config.get_text_config().vocab_size

@@ -11,6 +11,7 @@ from peft.tuners.lora import LoraLayer
 from torch.distributed.tensor import DTensor
 from transformers import AutoConfig, GenerationConfig
 
+from kun.training.nll import plain_model
 from kun.training.processes import Processes
 
 
@@ -34,10 +35,10 @@ def save_model(
     save_torch_state_dict(weights, folder)
     # The configuration is the base's own: the loaded one also says how the weights were cut here.
     config = AutoConfig.from_pretrained(base, trust_remote_code=trust_remote_code)
-    config.architectures = [type(_plain(model)).__name__.removeprefix("FSDP")]
+    config.architectures = [type(plain_model(model)).__name__.removeprefix("FSDP")]
     config.dtype = dtype
     config.save_pretrained(folder)
-    if (generation := getattr(_plain(model), "generation_config", None)) is not None:
+    if (generation := getattr(plain_model(model), "generation_config", None)) is not None:
         GenerationConfig.from_dict(generation.to_diff_dict()).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     if trust_remote_code and Path(base).is_dir():
@@ -52,14 +53,9 @@ def stored_dtype(base: str, wanted: str) -> torch.dtype:
     return getattr(torch, wanted)
 
 
-def _plain(model: torch.nn.Module) -> torch.nn.Module:
-    """The transformers model inside peft's."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
-
-
 def _whole_weights(model: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
     """Each weight once, under the name that the base model knows it by, gathered from all processes and with its addition."""
-    plain = _plain(model)
+    plain = plain_model(model)
     added = {f"{name}.base_layer.weight": layer for name, layer in plain.named_modules() if isinstance(layer, LoraLayer)}
     for name, weight in plain.state_dict(keep_vars=True).items():
         if "lora_" in name or name in getattr(plain, "all_tied_weights_keys", {}):
