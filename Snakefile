@@ -8,6 +8,7 @@ min_version("9.27")
 configfile: "config/config.yaml"
 
 
+include: "rules/code.smk"
 include: "rules/common.smk"
 include: "rules/rounds.smk"
 include: "rules/corpus.smk"

@@ -6,7 +6,7 @@ rule polish:
         ledger=after_duplicates("{round}curated"),
         records=ancient(of_shard("{round}curated")),
         model=model_of("answer"),
-        prompt=SETTINGS.polish.prompt,
+        prompt=ancient(SETTINGS.polish.prompt),
     output:
         records=of_shard("{round}polished"),
         dropped=of_shard("{round}polished", ".dropped.parquet"),
@@ -25,7 +25,7 @@ rule polish:
         runtime=minutes_of_model_job,
         gpu=SETTINGS.resources.gpus_completions,
     params:
-        code=code_digest("polish.py"),
+        code=code_digest("polish.py", SETTINGS.polish.prompt),
         settings=section("polish"),
         engine=engine_of("answer"),
         trust=TRUST,

@@ -3,21 +3,15 @@
 import gc
 import json
 import os
-import sys
 from dataclasses import asdict
 from pathlib import Path
-
-SCRIPTS = Path(workflow.basedir) / "workflow_scripts"
-sys.path.insert(0, str(SCRIPTS))
-# Commands find the programs and the Python that runs Snakemake; a conda environment, where one is used, still comes first.
-os.environ.update(KUN_SCRIPTS=str(SCRIPTS), PATH=f"{Path(sys.executable).parent}{os.pathsep}{os.getenv('PATH', '')}")
 
 # All of a graph of thousands of jobs is in use: to look for garbage in it again and again takes a fifth of the time that planning takes.
 gc.set_threshold(50_000, 20, 50)
 
 from snakemake.exceptions import WorkflowError
 
-from kun.books.digests import code_digest
+from kun.books.digests import code_digest, digest_of_file
 from kun.completions.fingerprint import deciding_files
 from kun.corpus.plan import NoPlan, Shard, plan_as_json, plan_shards
 from kun.selection.columns import FOLDERS, sampled_shards
@@ -41,6 +35,7 @@ SOURCES = {source.name: source for source in SETTINGS.corpus.sources}
 REFERENCE = "_reference"  # stands where a source stands in paths; no source's name begins so
 KENLM = SETTINGS.perplexity.kenlm
 GIVEN = [role for role in ("label", "point", "answer") if SETTINGS.models.given(role)]
+PROMPTS = [SETTINGS.label.prompt, SETTINGS.score.prompt, SETTINGS.polish.prompt]
 TRUST = ["--trust-remote-code"] if SETTINGS.models.trust_remote_code else []
 
 
@@ -126,13 +121,13 @@ def model_of_column(wildcards):
     return {
         "perplexity": KENLM_MADE,
         "causal_perplexity": RESULTS / "models/given/causal.json",
-        "score": [judge_of_round(wildcards), SETTINGS.score.prompt, *labels_of_cut(wildcards)],
+        "score": [judge_of_round(wildcards), *labels_of_cut(wildcards)],
     }[wildcards.column]
 
 
 def settings_of_column(wildcards):
     """What else the values of a column depend on, where a rule that only reads them must see that it changed."""
-    return judging() if wildcards.column == "score" else ""
+    return [judging(), digest_of_file(Path(SETTINGS.score.prompt))] if wildcards.column == "score" else []
 
 
 def values_to_calibrate(wildcards):
@@ -301,7 +296,15 @@ def chat_template_for(role):
 def files_of_given_model(wildcards):
     """What tells that a model's folder changed; nothing for a hub id."""
     folder = Path(given_model(wildcards))
-    return [*(deciding_files(folder) if folder.is_dir() else []), *chat_template_for(wildcards.role)]
+    return deciding_files(folder) if folder.is_dir() else []
+
+
+def chat_template_of_model(wildcards):
+    return chat_template_for(wildcards.role)
+
+
+def code_of_located_model(wildcards):
+    return code_digest("locate_model.py", *chat_template_for(wildcards.role))
 
 
 def served_option(wildcards):
@@ -332,6 +335,10 @@ def settings_of_role(wildcards):
 
 def prompts_of_training(wildcards):
     return [SETTINGS.label.prompt] if wildcards.role == "label" else polish_prompt_of_training()
+
+
+def code_of_training(wildcards):
+    return code_digest("train_model.py", *prompts_of_training(wildcards))
 
 
 def options_of_training(role):

@@ -7,7 +7,7 @@ rule label:
         ledger=after_duplicates("primary"),
         records=ancient(of_shard("primary")),
         model=model_of("label"),
-        prompt=SETTINGS.label.prompt,
+        prompt=ancient(SETTINGS.label.prompt),
     output:
         records=of_shard("labelled"),
         dropped=of_shard("labelled", ".dropped.parquet"),
@@ -26,7 +26,7 @@ rule label:
         runtime=minutes_of_model_job,
         gpu=SETTINGS.resources.gpus_completions,
     params:
-        code=code_digest("label.py"),
+        code=code_digest("label.py", SETTINGS.label.prompt),
         settings=section("label"),
         engine=engine_of("label"),
         trust=TRUST,
@@ -44,7 +44,7 @@ rule score:
         ledger=after_duplicates("labelled"),
         records=ancient(of_shard("labelled")),
         model=judge_of_round,
-        prompt=SETTINGS.score.prompt,
+        prompt=ancient(SETTINGS.score.prompt),
     output:
         records=of_shard("{round}scored"),
         dropped=of_shard("{round}scored", ".dropped.parquet"),
@@ -63,7 +63,7 @@ rule score:
         runtime=minutes_of_model_job,
         gpu=SETTINGS.resources.gpus_completions,
     params:
-        code=code_digest("score.py"),
+        code=code_digest("score.py", SETTINGS.score.prompt),
         settings=judging(),
         engine=engine_of_judge,
         trust=TRUST,

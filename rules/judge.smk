@@ -4,7 +4,7 @@
 
 rule read_labels:
     input:
-        LABELLED,
+        ancient(LABELLED),
     output:
         records=RESULTS / "judge/labelled.parquet",
         dropped=RESULTS / "judge/labelled.dropped.parquet",
@@ -22,7 +22,7 @@ rule read_labels:
         mem_mb=memory_of_small_job,
         runtime=doubled(30),
     params:
-        code=code_digest("read_labels.py"),
+        code=code_digest("read_labels.py", *LABELLED),
         target=SETTINGS.score.target,
     message:
         "Read what people said of instructions"
@@ -35,7 +35,7 @@ rule calibrate_judge:
         ledger=RESULTS / "judge/labelled.ledger.json",
         records=ancient(RESULTS / "judge/labelled.parquet"),
         model=judge_of_round,
-        prompt=SETTINGS.score.prompt,
+        prompt=ancient(SETTINGS.score.prompt),
     output:
         scores=RESULTS / "{round}judge/scores.parquet",
         dropped=RESULTS / "{round}judge/scores.dropped.parquet",
@@ -54,7 +54,7 @@ rule calibrate_judge:
         runtime=minutes_of_model_job,
         gpu=SETTINGS.resources.gpus_completions,
     params:
-        code=code_digest("calibrate_judge.py"),
+        code=code_digest("calibrate_judge.py", SETTINGS.score.prompt),
         settings=judging(),
         engine=engine_of_judge,
         trust=TRUST,

@@ -4,7 +4,8 @@
 
 rule locate_model:
     input:
-        files_of_given_model,
+        files=files_of_given_model,
+        template=ancient(chat_template_of_model),
     output:
         description=RESULTS / "models/given/{role}.json",
         tokenizer=RESULTS / "models/given/{role}.tokenizer.json",
@@ -19,7 +20,7 @@ rule locate_model:
         mem_mb=memory_of_small_job,
         runtime=doubled(240),
     params:
-        code=code_digest("locate_model.py"),
+        code=code_of_located_model,
         name=given_model,
         template=chat_template_option,
         served=served_option,
@@ -97,7 +98,7 @@ rule estimate_training:
         base=RESULTS / "models/given/base.json",
         ledger=RESULTS / "seed/pairs.ledger.json",
         seed=ancient(RESULTS / "seed/pairs.parquet"),
-        prompt=prompts_of_training,
+        prompt=ancient(prompts_of_training),
     output:
         RESULTS / "models/{role}/memory.json",
     log:
@@ -111,7 +112,7 @@ rule estimate_training:
         mem_mb=memory_of_small_job,
         runtime=doubled(60),
     params:
-        code=code_digest("train_model.py"),
+        code=code_of_training,
         task=task_of_training,
         settings=settings_of_role,
         max_tokens=SETTINGS.seed.max_tokens,
@@ -134,7 +135,7 @@ rule train_label_model:
         ledger=RESULTS / "seed/pairs.ledger.json",
         estimate=estimate_of("label"),
         seed=ancient(RESULTS / "seed/pairs.parquet"),
-        prompt=SETTINGS.label.prompt,
+        prompt=ancient(SETTINGS.label.prompt),
     output:
         weights=directory(RESULTS / "models/label/weights"),
         curve=RESULTS / "models/label/training.jsonl",
@@ -151,7 +152,7 @@ rule train_label_model:
         mem_mb=memory_of_model_job,
         runtime=minutes_of_model_job,
     params:
-        code=code_digest("train_model.py"),
+        code=code_digest("train_model.py", SETTINGS.label.prompt),
         task=["label", *options_of_training("label")],
         settings=settings_of_training("label"),
         max_tokens=SETTINGS.seed.max_tokens,
@@ -170,7 +171,7 @@ use rule train_label_model as train_chat_model with:
         ledger=RESULTS / "seed/pairs.ledger.json",
         estimate=estimate_of("chat"),
         seed=ancient(RESULTS / "seed/pairs.parquet"),
-        prompt=polish_prompt_of_training(),
+        prompt=ancient(polish_prompt_of_training()),
     output:
         weights=directory(RESULTS / "models/chat/weights"),
         curve=RESULTS / "models/chat/training.jsonl",
@@ -180,7 +181,7 @@ use rule train_label_model as train_chat_model with:
     benchmark:
         RESULTS / "benchmarks/train_chat_model.tsv"
     params:
-        code=code_digest("train_model.py"),
+        code=code_digest("train_model.py", *polish_prompt_of_training()),
         task=["chat", *options_of_training("chat")],
         settings=settings_of_training("chat"),
         max_tokens=SETTINGS.seed.max_tokens,

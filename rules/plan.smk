@@ -58,7 +58,7 @@ rule pilot:
         label=model_of("label"),
         point=model_of("point"),
         answer=model_of("answer"),
-        prompts=[SETTINGS.label.prompt, SETTINGS.score.prompt, SETTINGS.polish.prompt],
+        prompts=ancient(PROMPTS),
         labels=LABELS_OF_PILOT,
     output:
         labelled=of_pilot("labelled"),
@@ -79,7 +79,10 @@ rule pilot:
         runtime=minutes_of_model_job,
         gpu=SETTINGS.resources.gpus_completions,
     params:
-        code=[code_digest(f"{name}.py") for name in ("label", "score", "select_instructions", "polish", "check_answers")],
+        code=[
+            *(code_digest(f"{name}.py") for name in ("label", "score", "select_instructions", "polish")),
+            code_digest("check_answers.py", *PROMPTS),
+        ],
         settings=[section("label"), judging(), section("instructions"), section("polish"), section("answers")],
         engines=[engine_of("label"), engine_of("point"), engine_of("answer")],
         trust=TRUST,

@@ -38,14 +38,17 @@ def seed_from(key: str) -> int:
     return int(digest(key, size=8), 16) >> 1
 
 
-def code_digest(program: str) -> str:
-    """Digest of a program in workflow_scripts/ and of every module of this project that it imports, directly or not.
+def code_digest(program: str, *prompts: str) -> str:
+    """Digest of a program in workflow_scripts/, of every module of this project that it imports, directly or not, and of the prompts (paths)
+    that it works with.
 
-    Comments, docstrings and layout do not count: only what would be executed. Snakemake does not follow imports, so rules
-    carry this value in their `params:`; a changed function then reruns the rules that use it, and a fresh clone reruns none.
+    Comments, docstrings and layout of code do not count: only what would be executed. Snakemake does not follow imports, so rules
+    carry this value in their `params:`; a changed function then reruns the rules that use it, and a fresh clone reruns none. Prompts
+    come with a clone as code does: their times say nothing either.
     """
     files = _reached_from(HERE / program)
-    return digest(*(f"{file.relative_to(HERE)}\0{_executed(file)}" for file in sorted(files)))
+    executed = (f"{file.relative_to(HERE)}\0{_executed(file)}" for file in sorted(files))
+    return digest(*executed, *(digest_of_file(Path(prompt)) for prompt in prompts))
 
 
 def _reached_from(start: Path) -> set[Path]:
