@@ -6,8 +6,8 @@ Writes that many files, all but the first empty. A run is finished honestly for 
 them); the results of the last one, an empty shard's, then stand under the names of all others, and `snakemake --touch` makes Snakemake's
 records of all of them. What is timed next is a whole run: it looks at every job and finds nothing to do.
 
-Prints wall-clock seconds, processor seconds and the largest memory of a process. Only the processor seconds say something on a machine
-that others use as well.
+Prints wall-clock seconds, processor seconds and the largest memory of a process; of a dry run also when the graph was there, after which the
+jobs are only listed. Only the processor seconds say something on a machine that others use as well.
 """
 
 import argparse
@@ -98,24 +98,36 @@ class Project:
 
     def report(self, what: str, *arguments: str, results: str = "results") -> None:
         start = time.perf_counter()
-        told, used = self.snakemake(*arguments, "--config", f"results={results}")
+        told, used, graph = self.snakemake(*arguments, "--config", f"results={results}")
         wall = time.perf_counter() - start
         end = "nothing to be done" if "Nothing to be done" in told else told.split("total")[-1].split()[0] + " jobs"
         processor, memory = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
-        print(f"{what}: {wall:.1f} s, processor {processor:.1f} s, {memory:.0f} MB; {end}", flush=True)
+        there = f"graph there after {graph[0]:.1f} s, processor {graph[1]:.1f} s; " if graph else ""
+        print(f"{what}: {there}{wall:.1f} s, processor {processor:.1f} s, {memory:.0f} MB; {end}", flush=True)
 
-    def snakemake(self, *arguments: str) -> tuple[str, resource.struct_rusage]:
-        """What it said, and what it used."""
+    def snakemake(self, *arguments: str) -> tuple[str, resource.struct_rusage, tuple[float, float] | None]:
+        """What it said, what it used, and (wall-clock, processor) seconds until it counted the jobs, if there were any."""
         command = [Path(sys.executable).parent / "snakemake", *arguments, "--configfile", "many.yaml"]
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-        said = self.folder / "said.log"
-        with said.open("w") as log:
-            running = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=subprocess.STDOUT, env=environment)
+        start, graph, said = time.perf_counter(), None, []
+        with subprocess.Popen(
+            command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        ) as running:
+            for line in running.stdout:
+                said.append(line)
+                if graph is None and line.startswith("Job stats"):
+                    graph = time.perf_counter() - start, processor_seconds(running.pid)
             _, status, used = os.wait4(running.pid, 0)
-        text = said.read_text(encoding="utf-8")
+            running.returncode = status
         if status:
-            sys.exit(text[-6000:])
-        return text, used
+            sys.exit("".join(said)[-6000:])
+        return "".join(said), used, graph
+
+
+def processor_seconds(process: int) -> float:
+    """Of a running process, from /proc (man 5 proc_pid_stat: fields 14 and 15)."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":
