@@ -202,7 +202,10 @@ def test_a_text_that_does_not_fit_is_cut_at_a_sentence_end_and_asked_as_if_it_en
     assert answer.finish != "failed" and short.cut is None
     assert 0 < answer.cut < len(SENTENCES) and SENTENCES[answer.cut - 1] in "。！"
     assert answer.prompt_tokens + (12 if decoding == GREEDY else 1) <= 100
-    assert answer == replace(complete(engine, [shown(SENTENCES[: answer.cut], decoding)])[0], cut=answer.cut)
+    [alone] = complete(engine, [shown(SENTENCES[: answer.cut], decoding)])
+    assert replace(answer, logprobs=()) == replace(alone, logprobs=(), cut=answer.cut)
+    # Beside another request or alone: where it stands in a batch moves the last digit on some processors.
+    assert answer.logprobs == pytest.approx(alone.logprobs, abs=1e-4)
 
 
 def test_an_instruction_that_leaves_no_room_fails_rather_than_being_cut(engine: TransformersEngine):
