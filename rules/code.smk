@@ -58,8 +58,8 @@ if workflow.is_main_process:
     SCRIPTS = kept_programs()
     os.environ.update(KUN_SCRIPTS=str(SCRIPTS), KUN_READ=read_again())
 else:
-    SCRIPTS = Path(os.environ["KUN_SCRIPTS"])
-    if read_again() != os.environ["KUN_READ"]:
+    SCRIPTS = Path(os.getenv("KUN_SCRIPTS", ""))
+    if read_again() != os.getenv("KUN_READ"):
         raise WorkflowError(
             "the Snakefile, rules/ or the configuration changed while a run is in progress, so this job would not do what the run planned."
             " Undo the change, or end the run and start it again: what is finished stays finished"
