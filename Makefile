@@ -19,7 +19,7 @@ install: .venv/installed  ## install what is needed into .venv (done by demo and
 install-vllm: .venv/installed  ## install vLLM as well, for engine.name: vllm (test does so on machines without a GPU)
 	@bash envs/install-vllm.sh
 
-demo: .venv/installed  ## make a small dataset from real Chinese text, on the CPU, in about ten minutes
+demo: .venv/installed  ## make a small dataset from real Chinese text, on the CPU, in ten to fifteen minutes
 	@$(KUN) workflow_scripts/make_demo_material.py --into data/demo
 	@.venv/bin/snakemake --cores $(CORES) --configfile config/demo.yaml --quiet reason host
 	@$(KUN) workflow_scripts/show_dataset.py results
