@@ -1,6 +1,7 @@
 # The code that a run executes is the code that it was planned with. Its programs are copied to .snakemake/kun/<digest> before anything is
 # planned, and jobs run the copy, so a program edited while a run is in progress is for the next run: what is recorded of a job is what was
 # executed. Jobs that start a Snakemake of their own read the Snakefile, rules/ and settings again; where those are other ones by then, they stop.
+# Nothing of kun is imported here: which copy of it is imported is what this file decides.
 
 import hashlib
 import os

@@ -169,9 +169,18 @@ def test_a_changed_parser_reads_the_answers_anew_and_asks_no_model(project: Proj
     for file in weights.iterdir():
         file.write_bytes(b"")
     held_to("the parser of instructions changed in `kun/`", project)
+    project.edit("workflow_scripts/kun/roles/label.py", 'split(r"\\n\\s*\\n|\\n", ', 'split(r"\\n\\s*\\n|。", ')
+    before = project.answers()
+    ran = finished_jobs(project.snakemake("--until", "label", "--rerun-triggers", "params", "code"))
+    assert ran["label"] == 4 and "train_label_model" not in ran
+    assert project.answers() == before
+    rows = [
+        row for path in project.path("results/labelled").rglob("*.parquet") if "dropped" not in path.name for row in read_rows(path)
+    ]
+    assert rows and not any("。" in candidate for row in rows for candidate in row["candidates"]), "the new parser was at work"
 
 
-def test_a_fresh_clone_runs_nothing(fresh: Project, project: Project, tmp_path: Path) -> None:
+def test_a_fresh_clone_runs_nothing(project: Project) -> None:
     """Its files are newer than all results, and nothing else about them is other."""
     for part in PARTS:
         for file in [path for path in project.path(part).rglob("*") if path.is_file()] or [project.path(part)]:
