@@ -9,7 +9,6 @@ rule polish:
         prompt=ancient(SETTINGS.polish.prompt),
     output:
         records=of_shard("{round}polished"),
-        dropped=of_shard("{round}polished", ".dropped.parquet"),
         ledger=of_shard("{round}polished", ".ledger.json"),
     log:
         of_shard("logs/{round}polish", ".log"),
@@ -44,7 +43,6 @@ rule check_answers:
         records=ancient(of_shard("{round}polished")),
     output:
         records=of_shard("{round}pairs"),
-        dropped=of_shard("{round}pairs", ".dropped.parquet"),
         ledger=of_shard("{round}pairs", ".ledger.json"),
     log:
         of_shard("logs/{round}check_answers", ".log"),

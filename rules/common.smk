@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 # All of a graph of thousands of jobs is in use: to look for garbage in it again and again takes a fifth of the time that planning takes.
-gc.set_threshold(50_000, 20, 50)
+gc.set_threshold(1_000_000, 20, 50)
 
 from snakemake.exceptions import WorkflowError
 
-from kun.books.digests import code_digest, digest_of_file
+from kun.books.digests import code_digest, digest, digest_of_file, digest_of_states
 from kun.completions.fingerprint import deciding_files
 from kun.corpus.plan import NoPlan, Shard, plan_as_json, plan_shards
 from kun.selection.columns import FOLDERS, sampled_shards
@@ -46,7 +46,8 @@ wildcard_constraints:
     evaluated=r"base|chat|final(-\d+)?",
 
 
-# Files of shards
+# Files of shards. A stage's rule names its records and their ledger. What it put aside, `.dropped.parquet`, is written with them and is not
+# named: nothing reads it, whoever needs the disk may delete it, and a third fewer files of each shard are looked at in every run.
 
 
 def of_shard(folder, ending=".parquet"):
@@ -63,18 +64,30 @@ def raw_files(wildcards):
     return [piece.path for piece in SHARDS[f"{wildcards.source}/{wildcards.shard}"].pieces]
 
 
+COPIES = "duplicates/copies"
+SEARCHED = RESULTS / "duplicates/searched"  # always the same: by itself it sends no shard anywhere
+KNOWN = RESULTS / "duplicates/known"  # state_to_search() of the last search
+
+
 def after_duplicates(folder, ending=".ledger.json"):
     """A shard's file of a stage, asked for only when the checkpoint has run.
 
     Every stage after it asks this way. Snakemake marks what follows a rerun job before that job has run and does not take the mark
-    back; jobs that wait for a checkpoint are judged anew, so shards whose duplicates stayed as they were are left alone.
+    back; jobs that wait for a checkpoint are judged anew, so shards whose duplicates stayed as they were are left alone. It makes
+    each of these jobs twice for that, so where the search is known to be done nothing waits. Were that wrong, the search would run, and all shards
+    after it, because each asks for `searched` as well: too much is done then, and nothing is left out.
     """
 
-    pattern = str(of_shard(folder, ending))
+    pattern = of_shard(folder, ending)
+    if SEARCH_IS_DONE:
+        return pattern
 
     def known_now(wildcards):
         checkpoints.know_duplicates.get()
-        return pattern.format(**wildcards)
+        file = str(pattern).format(**wildcards)
+        if folder == COPIES and not Path(file).is_file():
+            raise WorkflowError(f"{file} is gone; remove {RESULTS / COPIES} and run `snakemake` again, which searches for duplicates anew")
+        return file
 
     return known_now
 
@@ -114,6 +127,8 @@ CUTS = {
 PERPLEXITIES = [column for column in CUTS if column != "score"]
 CALIBRATIONS = [RESULTS / f"calibration/{column}.json" for column in PERPLEXITIES]
 PINNED = [*([KENLM_MADE] if "kenlm" in MEASURED else []), *CALIBRATIONS]
+STAGES_TO_SEARCH = ["documents", "signals", *(["causal"] if "causal" in MEASURED else [])]
+COUNTING = RESULTS / f"models/given/{SETTINGS.models.tokenizer_role()}.tokenizer.json"
 
 
 def model_of_column(wildcards):
@@ -240,6 +255,48 @@ def section(*path, without=()):
     for name in path:
         part = getattr(part, name)
     return part.model_dump_json(exclude=set(without))
+
+
+def state_to_search():
+    """What the search for duplicates is made of, as a digest that opens no large file; None where some of it is not there."""
+    models = [COUNTING, *PINNED, *([RESULTS / "models/given/causal.json"] if "causal" in MEASURED else [])]
+    programs = [
+        "ingest",
+        "locate_model",
+        "read_reference",
+        "train_kenlm",
+        "measure",
+        "measure_causal",
+        "calibrate",
+        "gather_signals",
+    ]
+    sections = [section(name) for name in ("corpus", "perplexity", "duplicates")] + [section("primary", without=["mask_personal"])]
+    made = [(folder, ending) for folder in STAGES_TO_SEARCH for ending in (".parquet", ".ledger.json")]
+    made += [(COPIES, ending) for ending in (".parquet", ".digest")]
+    given = [piece.path for shard in PLAN for piece in shard.pieces]
+    given += [*KENLM_GIVEN, *(file for column in PERPLEXITIES for file in CUTS[column].files())]
+    if not all(file.is_file() for folder, ending in made for file in of_all_shards(folder, ending)):
+        return None
+    try:
+        return digest(
+            plan_as_json(PLAN),
+            digest_of_states(given),
+            *(code_digest(f"{name}.py") for name in (*programs, "find_duplicates")),
+            *(model.read_bytes() for model in models),
+            *sections,
+        )
+    except FileNotFoundError:
+        return None
+
+
+def search_is_done():
+    """Whether the last search was made of what is there now. A job that a run has started follows the search, or is of it."""
+    if not workflow.is_main_process:
+        return True
+    return KNOWN.is_file() and KNOWN.read_text() == state_to_search()
+
+
+SEARCH_IS_DONE = search_is_done()
 
 
 def engine_of(role):
@@ -430,7 +487,6 @@ def files_to_compare():
 
 # The plan of a run, and its pilot: a few texts on the way of a shard, under a folder of their own
 
-COUNTING = RESULTS / f"models/given/{SETTINGS.models.tokenizer_role()}.tokenizer.json"
 PILOT = RESULTS / "pilot"
 # A cut that is taken of the corpus's scores is taken of the pilot's; others are what they are. A budget says nothing of a pilot, so half stays.
 PILOT_CUT = CUTS["score"].model_copy(update={"budget": None, "low_percentile": 50}) if CUTS["score"].budget else CUTS["score"]

@@ -21,7 +21,6 @@ rule ingest:
         plan=ancient(RESULTS / "plan.json"),
     output:
         documents=of_shard("documents"),
-        dropped=of_shard("documents", ".dropped.parquet"),
         ledger=of_shard("documents", ".ledger.json"),
     log:
         of_shard("logs/ingest", ".log"),
@@ -56,11 +55,10 @@ rule measure:
     input:
         ledger=of_shard("documents", ".ledger.json"),
         documents=ancient(of_shard("documents")),
-        tokenizer=RESULTS / f"models/given/{SETTINGS.models.tokenizer_role()}.tokenizer.json",
+        tokenizer=COUNTING,
         kenlm=[KENLM_MADE] if "kenlm" in MEASURED else [],
     output:
         signals=of_shard("signals"),
-        dropped=of_shard("signals", ".dropped.parquet"),
         ledger=of_shard("signals", ".ledger.json"),
     log:
         of_shard("logs/measure", ".log"),
@@ -85,7 +83,7 @@ rule measure:
         " --name {wildcards.source}/{wildcards.shard} --output {output.signals:q} 2>&1 | tee {log:q}"
 
 
-# A job of its own: Snakemake keeps a job's inputs with each of its outputs, and `find_duplicates` has two outputs a shard.
+# What looks at all shards asks for this one file, so that no two jobs have thousands of inputs.
 rule gather_signals:
     input:
         plan=RESULTS / "plan.json",
@@ -112,10 +110,10 @@ rule gather_signals:
         runtime=doubled(30),
     params:
         code=code_digest("gather_signals.py"),
-        folders=["documents", "signals", *(["causal"] if "causal" in MEASURED else [])],
+        folders=STAGES_TO_SEARCH,
         results=results_folder,
     message:
-        "Gather what the search for duplicates looks at"
+        "Gather what is said of all shards together"
     shell:
         'python "$KUN_SCRIPTS/gather_signals.py" --plan {input.plan:q} --results {params.results:q} --folders {params.folders}'
         " --output {output:q} 2>&1 | tee {log:q}"
@@ -127,9 +125,10 @@ rule find_duplicates:
         calibrations=CALIBRATIONS,
         signals=RESULTS / "duplicates/signals.json",
     output:
-        duplicates=of_all_shards("duplicates"),
-        digests=of_all_shards("duplicates", ".digest"),
+        # A folder: Snakemake would go through a list of thousands of files for each of them.
+        copies=directory(RESULTS / COPIES),
         summary=RESULTS / "duplicates/summary.json",
+        searched=SEARCHED,
     log:
         RESULTS / "logs/find_duplicates.log",
     benchmark:
@@ -152,8 +151,9 @@ rule find_duplicates:
         "Find duplicates among all shards"
     shell:
         'python "$KUN_SCRIPTS/find_duplicates.py" --plan {input.plan:q} --calibration {input.calibrations:q}'
-        " --settings {params.settings:q} --primary {params.primary:q} --results {params.results:q} --summary {output.summary:q}"
-        " 2>&1 | tee {log:q}"
+        " --settings {params.settings:q} --primary {params.primary:q} --results {params.results:q} --copies {output.copies:q}"
+        " --summary {output.summary:q} 2>&1 | tee {log:q}"
+        " && echo searched > {output.searched:q}"
 
 
 # The search looks at all shards and yet changes few. What follows is decided only when its result is known, so one changed line does
@@ -163,15 +163,13 @@ checkpoint know_duplicates:
     input:
         RESULTS / "duplicates/summary.json",
     output:
-        RESULTS / "duplicates/known.json",
+        KNOWN,
     log:
         RESULTS / "logs/know_duplicates.log",
-    conda:
-        "../envs/corpus.yaml"
     message:
         "Decide what follows from the duplicates"
-    shell:
-        "cp {input:q} {output:q} 2> {log:q}"
+    run:
+        Path(output[0]).write_text(state_to_search() or "", encoding="utf-8")
 
 
 rule select_primary:
@@ -179,17 +177,17 @@ rule select_primary:
         ledger=of_shard("signals", ".ledger.json"),
         # Equal texts have equal signals, but their locators, titles and categories may have changed.
         documents_ledger=of_shard("documents", ".ledger.json"),
-        duplicates_digest=after_duplicates("duplicates", ".digest"),
+        searched=SEARCHED,
+        duplicates_digest=after_duplicates(COPIES, ".digest"),
         causal_ledger=causal_of_shard(".ledger.json"),
         calibrations=CALIBRATIONS,
         documents=ancient(of_shard("documents")),
         signals=ancient(of_shard("signals")),
         causal=ancient(causal_of_shard()),
-        duplicates=ancient(after_duplicates("duplicates", ".parquet")),
+        duplicates=ancient(after_duplicates(COPIES, ".parquet")),
         benchmarks=benchmarks_to_avoid(),
     output:
         primary=of_shard("primary"),
-        dropped=of_shard("primary", ".dropped.parquet"),
         ledger=of_shard("primary", ".ledger.json"),
     log:
         of_shard("logs/select_primary", ".log"),

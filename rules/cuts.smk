@@ -115,11 +115,7 @@ rule survey_perplexity:
     input:
         plan=RESULTS / "plan.json",
         calibrations=CALIBRATIONS,
-        ledgers=of_all_shards("signals", ".ledger.json"),
-        causal_ledgers=causal_of_all_shards(".ledger.json"),
-        signals=ancient(of_all_shards("signals")),
-        causal=ancient(causal_of_all_shards()),
-        documents=ancient(of_all_shards("documents")),
+        signals=RESULTS / "duplicates/signals.json",  # changes where any shard's documents or perplexities do
     output:
         survey=RESULTS / "report/perplexity.json",
         page=RESULTS / "report/perplexity.html",

@@ -35,8 +35,7 @@ rule assemble:
 rule export:
     input:
         plan=RESULTS / "plan.json",
-        ledger=RESULTS / "{round}dataset/pairs.ledger.json",
-        ledgers=pairs_of_all_shards(".ledger.json"),
+        ledger=RESULTS / "{round}dataset/pairs.ledger.json",  # names the shards' ledgers
         pairs=ancient(RESULTS / "{round}dataset/pairs.parquet"),
         models=descriptions_of_round,
     output:

@@ -10,7 +10,6 @@ rule label:
         prompt=ancient(SETTINGS.label.prompt),
     output:
         records=of_shard("labelled"),
-        dropped=of_shard("labelled", ".dropped.parquet"),
         ledger=of_shard("labelled", ".ledger.json"),
     log:
         of_shard("logs/label", ".log"),
@@ -47,7 +46,6 @@ rule score:
         prompt=ancient(SETTINGS.score.prompt),
     output:
         records=of_shard("{round}scored"),
-        dropped=of_shard("{round}scored", ".dropped.parquet"),
         ledger=of_shard("{round}scored", ".ledger.json"),
     log:
         of_shard("logs/{round}score", ".log"),
@@ -83,7 +81,6 @@ rule select_instructions:
         records=ancient(of_shard("{round}scored")),
     output:
         records=of_shard("{round}curated"),
-        dropped=of_shard("{round}curated", ".dropped.parquet"),
         ledger=of_shard("{round}curated", ".ledger.json"),
     log:
         of_shard("logs/{round}select_instructions", ".log"),

@@ -60,7 +60,6 @@ rule measure_causal:
         model=RESULTS / "models/given/causal.json",
     output:
         perplexities=of_shard("causal"),
-        dropped=of_shard("causal", ".dropped.parquet"),
         ledger=of_shard("causal", ".ledger.json"),
     log:
         of_shard("logs/measure_causal", ".log"),

@@ -4,8 +4,7 @@
 rule report:
     input:
         plan=RESULTS / "plan.json",
-        ledger=RESULTS / "{round}dataset/pairs.ledger.json",
-        ledgers=pairs_of_all_shards(".ledger.json"),
+        ledger=RESULTS / "{round}dataset/pairs.ledger.json",  # names the shards' ledgers
         pairs=ancient(RESULTS / "{round}dataset/pairs.parquet"),
         calibrations=[*CALIBRATIONS, RESULTS / "{round}calibration/score.json"],
         survey=RESULTS / "report/perplexity.json",

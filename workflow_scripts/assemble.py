@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from kun.books.digests import digest
 from kun.books.ledger import CHAIN, Ledger, check_chain
 from kun.books.progress import followed
 from kun.books.rounds import folder_of_stage
@@ -33,7 +34,9 @@ def main() -> None:
     seen: dict[str, str] = {}  # bare instruction -> id of its first pair
     identities = identities_of(arguments.results, shards)
     with Stage("assemble", arguments.output, PAIR, identities) as stage:
-        stage.notes = {"identities": identities}
+        # Whoever reads the shards' ledgers asks for this one, which changes where one of theirs does.
+        ledgers = digest(*(ledger_path(folders["pairs"] / f"{shard}.parquet").read_bytes() for shard in shards))
+        stage.notes = {"identities": identities, "ledgers": ledgers}
         for shard in followed(shards, "assemble", "shards", total=len(shards)):
             check_chain(shard, {stage: Ledger.read(ledger_path(folder / f"{shard}.parquet")) for stage, folder in folders.items()})
             source, name = shard.split("/")

@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--settings", type=Duplicates.model_validate_json, required=True, help="the duplicates section, as JSON")
     parser.add_argument("--primary", type=Primary.model_validate_json, required=True, help="the primary section, as JSON")
     parser.add_argument("--results", type=Path, required=True, help="folder that holds the stages' folders")
+    parser.add_argument("--copies", type=Path, required=True, help="folder for a table and its digest, for each shard")
     parser.add_argument("--summary", type=Path, required=True, help="JSON: how many documents are copies of others")
     arguments = parser.parse_args()
 
@@ -54,13 +55,13 @@ def main() -> None:
 
     found: Counter[str] = Counter()
     for shard, copies in find_duplicates(shards, arguments.settings, eligible):
-        writer = TableWriter(results / "duplicates" / f"{shard}.parquet", SCHEMA)
+        writer = TableWriter(arguments.copies / f"{shard}.parquet", SCHEMA)
         for row in copies.to_pylist():
             writer.add(row)
             found[row["kind"]] += 1
         writer.close()
         # Small, so that Snakemake compares its content: shards whose copies are the same as before are left alone.
-        (results / "duplicates" / f"{shard}.digest").write_text(writer.digest + "\n")
+        (arguments.copies / f"{shard}.digest").write_text(writer.digest + "\n")
     arguments.summary.write_text(json.dumps(dict(sorted(found.items()))) + "\n")
 
 

@@ -510,11 +510,11 @@ def test_the_program_leaves_a_text_to_its_first_copy_that_passes(tmp_path, monke
         pq.write_table(pa.table({"text": texts, "locator": locators}), tmp_path / f"documents/源/{name}.parquet")
     options = {"plan": tmp_path / "plan.json", "calibration": tmp_path / "perplexity.json", "results": tmp_path}
     options |= {"settings": Duplicates().model_dump_json(), "primary": Primary().model_dump_json()}
-    options |= {"summary": tmp_path / "summary.json"}
+    options |= {"copies": tmp_path / "copies", "summary": tmp_path / "summary.json"}
     monkeypatch.setattr(sys, "argv", ["find_duplicates", *(str(part) for name in options for part in (f"--{name}", options[name]))])
     program.main()
-    assert pq.read_table(tmp_path / "duplicates/源/a.parquet").num_rows == 0
-    (row,) = pq.read_table(tmp_path / "duplicates/源/b.parquet").to_pylist()
+    assert pq.read_table(tmp_path / "copies/源/a.parquet").num_rows == 0
+    (row,) = pq.read_table(tmp_path / "copies/源/b.parquet").to_pylist()
     assert (row["row"], row["owner"], row["kind"]) == (1, "源:b.jsonl@0", "near")
     assert json.loads((tmp_path / "summary.json").read_text()) == {"near": 1}
-    assert len({(tmp_path / f"duplicates/源/{name}.digest").read_text() for name in "ab"}) == 2
+    assert len({(tmp_path / f"copies/源/{name}.digest").read_text() for name in "ab"}) == 2

@@ -64,7 +64,7 @@ def imports(program: str) -> set[str]:
 
 
 def test_every_rule_with_a_shell_names_one_environment_and_every_environment_is_used():
-    assert len(RULES) > 30 and {"measure", "train_label_model", "know_duplicates"} <= set(RULES)
+    assert len(RULES) > 30 and {"measure", "train_label_model", "find_duplicates"} <= set(RULES)
     assert {rule: named for rule, (_, named) in RULES.items() if len(named) != 1 or not named <= set(NAMES)} == {}
     assert set.union(*(named for _, named in RULES.values())) == set(NAMES) == {"corpus", "kenlm", "llm", "report", "train"}
 

@@ -26,7 +26,7 @@ class Known:
         """Nothing where the shard is not finished, or its ledger is being written."""
         try:
             ledger = Ledger.read(ledger_path(table))
-            size = sum(path.stat().st_size for path in (table, dropped_path(table)))
+            size = table.stat().st_size
         except (OSError, ValueError, Unbalanced):
             return
         self.shards += 1
@@ -35,6 +35,8 @@ class Known:
         self.prompt_tokens += ledger.notes.get("prompt_tokens", 0)
         self.output_tokens += ledger.notes.get("output_tokens", 0)
         self.bytes += size
+        if (aside := dropped_path(table)).is_file():  # may have been deleted to free disk
+            self.bytes += aside.stat().st_size
         self.reasons.update({**ledger.dropped, **ledger.failed})
 
 
