@@ -86,7 +86,9 @@ def after_duplicates(folder, ending=".ledger.json"):
         checkpoints.know_duplicates.get()
         file = str(pattern).format(**wildcards)
         if folder == COPIES and not Path(file).is_file():
-            raise WorkflowError(f"{file} is gone; remove {RESULTS / COPIES} and run `snakemake` again, which searches for duplicates anew")
+            raise WorkflowError(
+                f"{file} is gone; remove {(RESULTS / COPIES).parent} and run `snakemake` again, which searches anew when a shard needs it"
+            )
         return file
 
     return known_now

@@ -88,8 +88,42 @@ def test_every_row_of_the_table_is_held_to_a_run() -> None:
     assert held == set(TABLE)
 
 
+SECOND_LOOK = "Updating checkpoint dependencies"
+
+
+def said_by(project: Project, *options: str) -> str:
+    done = project.snakemake(*options, check=False)
+    return done.stdout + done.stderr
+
+
 def test_no_change(project: Project) -> None:
     held_to("nothing", project)
+    assert SECOND_LOOK not in said_by(project, "--dry-run"), "nothing was searched, so no shard waits for the search"
+
+
+def test_what_was_put_aside_may_be_deleted(project: Project) -> None:
+    for stage in ("documents", "signals", "primary", "labelled", "scored", "curated", "polished", "pairs"):
+        for aside in project.path("results", stage).rglob("*.dropped.parquet"):
+            aside.unlink()
+    held_to("nothing", project)
+
+
+def test_a_search_that_runs_though_it_seemed_done_leaves_no_shard_out(finished: Project, project: Project) -> None:
+    before = project.answers()
+    ran = finished_jobs(project.snakemake("--forcerun", "find_duplicates"))
+    assert ran["find_duplicates"] == 1 and ran["select_primary"] == ran["check_answers"] == 4
+    assert project.answers() == before and project.dataset() == finished.dataset()
+
+
+def test_lost_results_of_the_search(project: Project) -> None:
+    [lost] = project.path("results/duplicates/copies").rglob("*head_0000*.digest")
+    lost.unlink()
+    said = said_by(project)
+    assert f"{lost.relative_to(project.folder)} is gone; remove results/duplicates and" in said and SECOND_LOOK in said
+    shutil.rmtree(project.path("results/duplicates"))
+    held_to("nothing", project)  # nobody needs them now
+    change_a_line(project)
+    held_to("one line changed", project)
 
 
 # Of raw files of this size Snakemake compares checksums; published ones are larger, which this limit pretends. Ledgers stay below it.

@@ -1,5 +1,6 @@
 """Tables, ledgers, stages, digests, progress: nothing is lost, nothing half-written is left, equal content has an equal digest."""
 
+import os
 from itertools import pairwise, permutations
 from pathlib import Path
 
@@ -35,6 +36,22 @@ def test_a_lone_surrogate_has_a_digest_of_its_own():
 def test_the_order_of_keys_does_not_count_but_that_of_a_list_does():
     assert digests.digest_of_value({"a": 1, "b": [1, 2]}) == digests.digest_of_value({"b": [1, 2], "a": 1})
     assert digests.digest_of_value([1, 2]) != digests.digest_of_value([2, 1])
+
+
+def test_the_state_of_files_is_their_name_size_and_time(tmp_path):
+    file = tmp_path / "原文 １.jsonl"
+    file.write_text("甲", encoding="utf-8")
+    before = digests.digest_of_states([file])
+    os.utime(file, ns=(1, file.stat().st_mtime_ns))  # somebody read it
+    assert digests.digest_of_states([str(file)]) == before
+    os.utime(file, ns=(1, 1))
+    touched = digests.digest_of_states([file])
+    with file.open("a", encoding="utf-8") as stream:
+        stream.write("乙")
+    os.utime(file, ns=(1, 1))
+    assert len({before, touched, digests.digest_of_states([file])}) == 3
+    with pytest.raises(FileNotFoundError):
+        digests.digest_of_states([tmp_path / "没有"])
 
 
 def test_a_files_digest_is_of_its_bytes(tmp_path):
@@ -83,6 +100,21 @@ def test_code_that_is_not_imported_does_not_change_the_digest(code_digest):
 def test_an_import_inside_a_function_is_followed(code_digest):
     late = "def g():\n    import kun.other\n"
     assert code_digest(program=late, kun__other="A = 2\n") != code_digest(program=late)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        "try:\n    pass\nexcept OSError:\n    {}\n",
+        "try:\n    pass\nfinally:\n    {}\n",
+        "match 1:\n    case 1:\n        {}\n",
+        "for a in ():\n    pass\nelse:\n    {}\n",
+        "class C:\n    async def f(self):\n        with self:\n            {}\n",
+    ],
+)
+def test_an_import_is_followed_wherever_a_statement_may_stand(code_digest, around):
+    program = around.format("from kun import other")
+    assert code_digest(program=program, kun__other="A = 2\n") != code_digest(program=program)
 
 
 def test_comments_and_layout_do_not_change_the_digest(code_digest):
