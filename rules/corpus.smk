@@ -83,7 +83,7 @@ rule measure:
         " --name {wildcards.source}/{wildcards.shard} --output {output.signals:q} 2>&1 | tee {log:q}"
 
 
-# What looks at all shards asks for this one file, so that no two jobs have thousands of inputs.
+# What looks at all shards asks for this one file, because Snakemake keeps a job's inputs with each of its outputs.
 rule gather_signals:
     input:
         plan=RESULTS / "plan.json",
