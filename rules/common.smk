@@ -262,7 +262,9 @@ def section(*path, without=()):
 def state_to_search():
     """What the search for duplicates is made of, as a digest that opens no large file; None where some of it is not there."""
     models = [COUNTING, *PINNED, *([RESULTS / "models/given/causal.json"] if "causal" in MEASURED else [])]
-    programs = "ingest locate_model read_reference train_kenlm measure measure_causal calibrate gather_signals find_duplicates".split()
+    programs = (
+        "ingest locate_model read_reference train_kenlm measure measure_causal calibrate gather_signals find_duplicates".split()
+    )
     sections = [section(name) for name in ("corpus", "perplexity", "duplicates")] + [section("primary", without=["mask_personal"])]
     made = [(folder, ending) for folder in STAGES_TO_SEARCH for ending in (".parquet", ".ledger.json")]
     made += [(COPIES, ending) for ending in (".parquet", ".digest")]
